@@ -1,0 +1,185 @@
+#include "base/json.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/panic.h"
+#include "base/random.h"
+
+#include <math.h>
+#include <stdio.h>
+
+void json_set_up(void) {
+    json_object_seed((size_t)random_u64());
+}
+
+/* jansson recurses as deep as 2,048 levels and allocates on the way: what is too deep is refused before it starts. */
+static bool too_deep(struct bytes text) {
+    int depth = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < text.length; i++) {
+        char c = text.at[i];
+        if (in_string) {
+            if (c == '\\')
+                i++;
+            else if (c == '"')
+                in_string = false;
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '{' || c == '[') {
+            if (++depth > LIMIT_JSON_DEPTH)
+                return true;
+        } else if (c == '}' || c == ']') {
+            depth--;
+        }
+    }
+    return false;
+}
+
+enum result json_parse(struct bytes text, json_t **value, char *detail, size_t detail_size) {
+    if (too_deep(text)) {
+        snprintf(detail, detail_size, "the JSON is nested more than %d deep", LIMIT_JSON_DEPTH);
+        return RESULT_BAD_JSON;
+    }
+    json_error_t error;
+    json_t *parsed = json_loadb(text.at ? text.at : "", text.length, JSON_REJECT_DUPLICATES, &error);
+    if (!parsed) {
+        snprintf(detail, detail_size, "%s (line %d, column %d)", error.text, error.line, error.column);
+        return RESULT_BAD_JSON;
+    }
+    *value = parsed;
+    return RESULT_OK;
+}
+
+static void before_value(struct json_writer *writer) {
+    if (writer->comma)
+        buffer_add_char(writer->out, ',');
+    writer->comma = true;
+}
+
+void json_open(struct json_writer *writer, char bracket) {
+    assert(bracket == '{' || bracket == '[');
+    before_value(writer);
+    buffer_add_char(writer->out, bracket);
+    writer->comma = false;
+}
+
+void json_close(struct json_writer *writer, char bracket) {
+    assert(bracket == '}' || bracket == ']');
+    buffer_add_char(writer->out, bracket);
+    writer->comma = true;
+}
+
+static void add_escaped(struct buffer *out, struct bytes text) {
+    static const char digits[] = "0123456789abcdef";
+    buffer_add_char(out, '"');
+    size_t clean = 0;
+    for (size_t i = 0; i < text.length; i++) {
+        unsigned char c = (unsigned char)text.at[i];
+        if (c >= 0x20 && c != '"' && c != '\\')
+            continue;
+        buffer_add(out, text.at + clean, i - clean);
+        clean = i + 1;
+        if (c == '"' || c == '\\') {
+            buffer_add(out, (char[]){'\\', (char)c}, 2);
+        } else {
+            buffer_add(out, (char[]){'\\', 'u', '0', '0', digits[c >> 4], digits[c & 15]}, 6);
+        }
+    }
+    buffer_add(out, text.at + clean, text.length - clean);
+    buffer_add_char(out, '"');
+}
+
+void json_key(struct json_writer *writer, const char *key) {
+    before_value(writer);
+    add_escaped(writer->out, bytes_of(key));
+    buffer_add_char(writer->out, ':');
+    writer->comma = false;
+}
+
+void json_put_string(struct json_writer *writer, struct bytes text) {
+    before_value(writer);
+    add_escaped(writer->out, text);
+}
+
+void json_put_text(struct json_writer *writer, const char *text) {
+    if (text)
+        json_put_string(writer, bytes_of(text));
+    else
+        json_put_null(writer);
+}
+
+void json_put_int(struct json_writer *writer, int64_t value) {
+    before_value(writer);
+    buffer_add_i64(writer->out, value);
+}
+
+void json_put_float(struct json_writer *writer, double value) {
+    assert(isfinite(value));
+    before_value(writer);
+    char text[64];
+    int length = snprintf(text, sizeof text, "%.6f", value);
+    assert(length > 0 && (size_t)length < sizeof text);
+    while (text[length - 1] == '0')
+        length--;
+    if (text[length - 1] == '.')
+        length--;
+    buffer_add(writer->out, text, (size_t)length);
+}
+
+void json_put_bool(struct json_writer *writer, bool value) {
+    json_put_raw(writer, value ? BYTES("true") : BYTES("false"));
+}
+
+void json_put_null(struct json_writer *writer) {
+    json_put_raw(writer, BYTES("null"));
+}
+
+void json_put_time(struct json_writer *writer, int64_t ms) {
+    if (ms == 0) {
+        json_put_null(writer);
+        return;
+    }
+    char text[CLOCK_TEXT_BYTES];
+    json_put_string(writer, (struct bytes){text, clock_format(ms, text)});
+}
+
+void json_put_uuid(struct json_writer *writer, const struct id *id) {
+    char text[ID_UUID_TEXT];
+    id_format_uuid(id, text);
+    json_put_string(writer, (struct bytes){text, sizeof text});
+}
+
+void json_put_letter_id(struct json_writer *writer, char letter, const struct id *id) {
+    char text[ID_LETTER_TEXT];
+    id_format_letter(id, letter, text);
+    json_put_string(writer, (struct bytes){text, sizeof text});
+}
+
+void json_put_raw(struct json_writer *writer, struct bytes json) {
+    before_value(writer);
+    buffer_add_bytes(writer->out, json);
+}
+
+void json_member_string(struct json_writer *writer, const char *key, struct bytes text) {
+    json_key(writer, key);
+    json_put_string(writer, text);
+}
+
+void json_member_text(struct json_writer *writer, const char *key, const char *text) {
+    json_key(writer, key);
+    json_put_text(writer, text);
+}
+
+void json_member_int(struct json_writer *writer, const char *key, int64_t value) {
+    json_key(writer, key);
+    json_put_int(writer, value);
+}
+
+void json_member_bool(struct json_writer *writer, const char *key, bool value) {
+    json_key(writer, key);
+    json_put_bool(writer, value);
+}
+
+void json_member_time(struct json_writer *writer, const char *key, int64_t ms) {
+    json_key(writer, key);
+    json_put_time(writer, ms);
+}
