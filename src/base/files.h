@@ -5,7 +5,8 @@
 #include "base/bytes.h"
 #include "base/result.h"
 
-/* Appends the file to `out`. RESULT_NOT_FOUND, RESULT_BODY_TOO_LARGE (over out->limit) or RESULT_IO_ERROR with errno. */
+/* Appends the file to `out`. RESULT_NOT_FOUND, RESULT_BODY_TOO_LARGE (over out->limit) or RESULT_IO_ERROR with errno.
+ */
 MUST_USE enum result file_read(const char *path, struct buffer *out);
 
 /* Writes path.new, syncs it, renames it over `path`, syncs the folder. RESULT_IO_ERROR with errno. */

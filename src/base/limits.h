@@ -5,13 +5,13 @@
 #define static_assert _Static_assert
 
 /* HTTP */
-#define LIMIT_HEAD_BYTES (16 * 1024)         /* request line and fields; over it: 431 */
-#define LIMIT_TARGET_BYTES (4 * 1024)        /* request target; over it: 414 */
-#define LIMIT_HEADER_FIELDS 100              /* over it: 431 */
-#define LIMIT_FAN_BODY_BYTES (16 * 1024)     /* body of a fan's call */
-#define LIMIT_ADMIN_BODY_BYTES (64 * 1024)   /* body of an operator's call, but for the two below */
-#define LIMIT_PLAN_BYTES (48 * 1024 * 1024)  /* a seating plan */
-#define LIMIT_IMAGE_BYTES (2 * 1024 * 1024)  /* an artist's picture */
+#define LIMIT_HEAD_BYTES (16 * 1024)        /* request line and fields; over it: 431 */
+#define LIMIT_TARGET_BYTES (4 * 1024)       /* request target; over it: 414 */
+#define LIMIT_HEADER_FIELDS 100             /* over it: 431 */
+#define LIMIT_FAN_BODY_BYTES (16 * 1024)    /* body of a fan's call */
+#define LIMIT_ADMIN_BODY_BYTES (64 * 1024)  /* body of an operator's call, but for the two below */
+#define LIMIT_PLAN_BYTES (48 * 1024 * 1024) /* a seating plan */
+#define LIMIT_IMAGE_BYTES (2 * 1024 * 1024) /* an artist's picture */
 #define LIMIT_REACTORS 64
 
 /* JSON */
@@ -20,12 +20,12 @@
 /* ids and names */
 #define LIMIT_USER_ID_BYTES 128
 #define LIMIT_SEAT_ID_BYTES 64
-#define LIMIT_NAME_BYTES 200                 /* an event's, section's or category's name */
+#define LIMIT_NAME_BYTES 200 /* an event's, section's or category's name */
 #define LIMIT_PAYMENT_TOKEN_BYTES 255
 #define LIMIT_IDEMPOTENCY_KEY_BYTES 255
 
 /* shows and seats */
-#define LIMIT_SHOWS 1024                     /* live in one process */
+#define LIMIT_SHOWS 1024 /* live in one process */
 #define LIMIT_SEATS_PER_SHOW 250000
 #define LIMIT_SECTIONS_PER_SHOW 4096
 #define LIMIT_ROWS_PER_SHOW 32768
@@ -35,9 +35,9 @@
 #define LIMIT_GRACE_SECONDS 3600
 
 /* bookings */
-#define LIMIT_OPEN_SAGAS 65536               /* over it confirm is 503 */
-#define LIMIT_LEDGER_QUEUE 65536             /* commands waiting for a commit; over it 503 */
-#define LIMIT_LEDGER_GROUP 256               /* commands in one commit */
+#define LIMIT_OPEN_SAGAS 65536   /* over it confirm is 503 */
+#define LIMIT_LEDGER_QUEUE 65536 /* commands waiting for a commit; over it 503 */
+#define LIMIT_LEDGER_GROUP 256   /* commands in one commit */
 #define LIMIT_GATEWAY_CONNECTIONS 128
 #define LIMIT_PAYMENT_ATTEMPTS 10
 

@@ -29,8 +29,7 @@ bool log_level_parse(struct bytes text, enum log_level *level);
 
 void log_write(enum log_level level, const char *message, const struct log_field *fields);
 
-#define log_at(level, message, ...)                                                                                    \
-    log_write(level, message, (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ) {0}})
+#define log_at(level, message, ...) log_write(level, message, (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}})
 #define log_debug(message, ...) log_at(LOG_LEVEL_DEBUG, message __VA_OPT__(, ) __VA_ARGS__)
 #define log_info(message, ...) log_at(LOG_LEVEL_INFO, message __VA_OPT__(, ) __VA_ARGS__)
 #define log_warn(message, ...) log_at(LOG_LEVEL_WARN, message __VA_OPT__(, ) __VA_ARGS__)

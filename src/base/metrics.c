@@ -122,6 +122,7 @@ void metrics_write(struct buffer *out) {
     for (int i = 0; i < RESULT_COUNT; i++) {
         int64_t count = metric_refusals((enum result)i);
         if (count)
-            buffer_printf(out, "onsale_refusals_total{code=\"%s\"} %lld\n", result_name((enum result)i), (long long)count);
+            buffer_printf(out, "onsale_refusals_total{code=\"%s\"} %lld\n", result_name((enum result)i),
+                          (long long)count);
     }
 }

@@ -10,8 +10,10 @@ void panic_context(const char *what) {
 }
 
 void panic_at(const char *file, int line, const char *function, const char *what) {
-    fprintf(stderr, "{\"level\":\"panic\",\"message\":\"%s\",\"at\":\"%s:%d\",\"in\":\"%s\",\"context\":\"%s\",\"build\":\"%s\"}\n",
-            what, file, line, function, context, ONSALE_VERSION);
+    fprintf(
+        stderr,
+        "{\"level\":\"panic\",\"message\":\"%s\",\"at\":\"%s:%d\",\"in\":\"%s\",\"context\":\"%s\",\"build\":\"%s\"}\n",
+        what, file, line, function, context, ONSALE_VERSION);
     fflush(stderr);
     abort();
 }

@@ -13,7 +13,8 @@ struct blob {
     char at[];
 };
 
-/* A new blob with one reference and room for `length` bytes, or NULL when memory ran out. Fill it before you share it. */
+/* A new blob with one reference and room for `length` bytes, or NULL when memory ran out. Fill it before you share it.
+ */
 struct blob *blob_new(size_t length);
 struct blob *blob_copy(struct bytes content);
 struct blob *blob_take(struct blob *blob);

@@ -52,15 +52,16 @@ unsigned http_field_count(const struct http_request *request, const char *name);
 struct bytes http_query(struct bytes query, const char *name);
 
 /* Called when the head is complete, before any body is read. Sets *max_body to the most that this route takes and
- * returns RESULT_OK, or refuses (NOT_FOUND, METHOD_NOT_ALLOWED, UNAUTHORIZED, UNSUPPORTED_MEDIA_TYPE …): the exchange is then answered
- * through `refuse` and the connection is closed after it if a body was announced. */
+ * returns RESULT_OK, or refuses (NOT_FOUND, METHOD_NOT_ALLOWED, UNAUTHORIZED, UNSUPPORTED_MEDIA_TYPE …): the exchange
+ * is then answered through `refuse` and the connection is closed after it if a body was announced. */
 typedef enum result http_admit(void *context, const struct http_request *head, size_t *max_body);
 
 /* Answers the request, or parks it. On the reactor's thread. */
 typedef void http_handle(void *context, struct exchange *exchange, const struct http_request *request);
 
-/* Answers with the problem document for a refusal made by the front itself or by `admit` (framing faults included). `detail` may be
- * NULL. `request` may be NULL or incomplete (no method or path known yet). Must reply before it returns. */
+/* Answers with the problem document for a refusal made by the front itself or by `admit` (framing faults included).
+ * `detail` may be NULL. `request` may be NULL or incomplete (no method or path known yet). Must reply before it
+ * returns. */
 typedef void http_refuse(void *context, struct exchange *exchange, const struct http_request *request,
                          enum result result, const char *detail);
 
@@ -95,7 +96,8 @@ struct exchange_ref {
     uint32_t generation;
 };
 
-/* Puts the exchange off: the connection reads no further request until it is answered. On the reactor's thread, inside the handler. */
+/* Puts the exchange off: the connection reads no further request until it is answered. On the reactor's thread, inside
+ * the handler. */
 struct exchange_ref exchange_park(struct exchange *exchange);
 
 /* The parked exchange, or NULL if its client has gone. On the reactor's thread only: other threads send the reactor an

@@ -8,8 +8,8 @@
  * deadline costs O(1). A head that is not complete in `head_ms`, a body in `body_ms`, a reader that takes nothing for
  * `write_ms`: closed (408 first where an answer can still be sent). An idle connection: closed after `idle_ms`.
  *
- * Thread rules: reactor_new() before its thread starts; reactor_run() is the thread; reactor_send(), reactor_stop() from any
- * thread; everything else on the reactor's own thread.
+ * Thread rules: reactor_new() before its thread starts; reactor_run() is the thread; reactor_send(), reactor_stop()
+ * from any thread; everything else on the reactor's own thread.
  */
 #ifndef ONSALE_NET_REACTOR_H
 #define ONSALE_NET_REACTOR_H
@@ -30,13 +30,15 @@ struct reactor_settings {
 };
 
 /* A socket that listens on host:port with SO_REUSEPORT, non-blocking, close-on-exec. Port 0 picks one; `port` out.
- * `address` is "127.0.0.1:8080" or "[::1]:8080". RESULT_INVALID_FIELD: not an address; RESULT_IN_USE; RESULT_IO_ERROR. */
+ * `address` is "127.0.0.1:8080" or "[::1]:8080". RESULT_INVALID_FIELD: not an address; RESULT_IN_USE; RESULT_IO_ERROR.
+ */
 MUST_USE enum result listener_open(const char *address, int *fd, uint16_t *port);
 
 MUST_USE enum result reactor_new(const struct reactor_settings *settings, struct reactor **reactor);
 void reactor_free(struct reactor *reactor);
 
-/* Serves what connects to `fd` (owned from here) with `service`. Before reactor_run(). A reactor takes up to 4 listeners, each with its own service. */
+/* Serves what connects to `fd` (owned from here) with `service`. Before reactor_run(). A reactor takes up to 4
+ * listeners, each with its own service. */
 void reactor_listen(struct reactor *reactor, int fd, const struct http_service *service);
 
 /* Runs until reactor_stop(), then: closes the listeners, lets answers under way finish (parked ones too) for at most
@@ -44,7 +46,8 @@ void reactor_listen(struct reactor *reactor, int fd, const struct http_service *
 void reactor_run(struct reactor *reactor);
 void reactor_stop(struct reactor *reactor, int drain_ms);
 
-/* Opens the envelope on the reactor's thread with the reactor as its receiver. Envelopes sent before reactor_run() returns are opened. */
+/* Opens the envelope on the reactor's thread with the reactor as its receiver. Envelopes sent before reactor_run()
+ * returns are opened. */
 void reactor_send(struct reactor *reactor, struct envelope *envelope);
 
 /* Bytes of ours that one idle connection costs. */

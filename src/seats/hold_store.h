@@ -1,7 +1,8 @@
 /* The port to a hold store: who keeps the holds of a show. In process (engines/memory), later Redis Cluster.
  *
- * Every call is asynchronous in form: the outcome comes to `done`, on the caller's thread before the call returns for the store in process,
- * from the store's own thread otherwise. The call's struct belongs to the store from the call until `done`.
+ * Every call is asynchronous in form: the outcome comes to `done`, on the caller's thread before the call returns for
+ * the store in process, from the store's own thread otherwise. The call's struct belongs to the store from the call
+ * until `done`.
  */
 #ifndef ONSALE_SEATS_HOLD_STORE_H
 #define ONSALE_SEATS_HOLD_STORE_H

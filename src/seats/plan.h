@@ -7,7 +7,8 @@
  * that "adjacent" is index arithmetic: seat i and i+1 are neighbours if they share a row and `gap_after` of i is false.
  *
  * Three documents are read: our full form and our short form (docs/plans.md), and the seating-plan JSON that pretix
- * publishes. One is written: our full form, normalised (plan_write), which reads back to an equal plan. A plan is named by the hash of that text.
+ * publishes. One is written: our full form, normalised (plan_write), which reads back to an equal plan. A plan is named
+ * by the hash of that text.
  */
 #ifndef ONSALE_SEATS_PLAN_H
 #define ONSALE_SEATS_PLAN_H
@@ -57,12 +58,12 @@ struct plan {
 
     /* by seat index */
     struct bytes *seat_ids;
-    struct bytes *seat_numbers;    /* the label within its row; empty in an area */
-    struct plan_point *positions;  /* zero in an area */
+    struct bytes *seat_numbers;   /* the label within its row; empty in an area */
+    struct plan_point *positions; /* zero in an area */
     uint8_t *seat_category;
-    uint32_t *seat_row;            /* PLAN_NO_SEAT in an area */
+    uint32_t *seat_row; /* PLAN_NO_SEAT in an area */
     uint32_t *seat_section;
-    uint64_t *gap_after;           /* bit i: seat i has no neighbour to its right (row end, aisle, or in an area) */
+    uint64_t *gap_after; /* bit i: seat i has no neighbour to its right (row end, aisle, or in an area) */
 
     /* private: the table that plan_find_seat() asks */
     uint32_t *seat_slots;
@@ -72,7 +73,7 @@ struct plan {
 
 /* What a plan document says about prices, where it says any (the short form may): by category. */
 struct plan_prices {
-    char currency[4];  /* ISO 4217, or "" if the document names none */
+    char currency[4]; /* ISO 4217, or "" if the document names none */
     uint32_t count;
     struct {
         struct bytes category; /* points into the plan */
@@ -80,13 +81,13 @@ struct plan_prices {
     } of[LIMIT_CATEGORIES_PER_SHOW];
 };
 
-/* Reads any of the three documents. On RESULT_INVALID_FIELD, `pointer` names the member (RFC 6901) and `detail` says what is wrong with
- * it, in words that help a venue's clerk. `prices` out may be NULL. The caller owns *plan. */
+/* Reads any of the three documents. On RESULT_INVALID_FIELD, `pointer` names the member (RFC 6901) and `detail` says
+ * what is wrong with it, in words that help a venue's clerk. `prices` out may be NULL. The caller owns *plan. */
 MUST_USE enum result plan_read(const json_t *document, struct plan **plan, char *pointer, size_t pointer_size,
                                char *detail, size_t detail_size);
 
-/* Reads a "prices" object ({"Standard":{"amount":5000,"currency":"EUR"}}) against the plan's categories. Unknown categories, negative
- * amounts and two currencies are refused the same way. What it does not name stays -1. */
+/* Reads a "prices" object ({"Standard":{"amount":5000,"currency":"EUR"}}) against the plan's categories. Unknown
+ * categories, negative amounts and two currencies are refused the same way. What it does not name stays -1. */
 MUST_USE enum result plan_read_prices(const struct plan *plan, const json_t *document, struct plan_prices *prices,
                                       char *pointer, size_t pointer_size, char *detail, size_t detail_size);
 

@@ -1,5 +1,5 @@
-/* A show's seats: what is available, held and sold, who holds what and until when. Decides; does no I/O, reads no clock, allocates
- * nothing after show_new().
+/* A show's seats: what is available, held and sold, who holds what and until when. Decides; does no I/O, reads no
+ * clock, allocates nothing after show_new().
  *
  * A seat:
  *
@@ -14,13 +14,15 @@
  *       ▼                       ▼
  *     EXPIRED, RELEASED       HELD again (attempts left), DECLINED, EXPIRED
  *
- * HELD ends by its deadlines: confirm is taken up to `deadline_ms` (what the fan sees), and the seats go free at `store_deadline_ms`
- * (grace). PAYING never ends by a clock: whoever began the payment ends it. EXPIRED, RELEASED, DECLINED and SOLD are remembered
- * until their slot is needed again, oldest first, so that a late caller is told what became of it.
+ * HELD ends by its deadlines: confirm is taken up to `deadline_ms` (what the fan sees), and the seats go free at
+ * `store_deadline_ms` (grace). PAYING never ends by a clock: whoever began the payment ends it. EXPIRED, RELEASED,
+ * DECLINED and SOLD are remembered until their slot is needed again, oldest first, so that a late caller is told what
+ * became of it.
  *
- * Fences: every hold draws an even 64-bit number, higher than all before it in this show (the ledger's epoch in the high bits);
- * what ends the hold (sold, released, expired) writes number + 1. So in the ledger, where every write says `WHERE version < number`,
- * a hold ends in exactly one way whatever comes late or twice. Blocks, refunds and the like draw numbers of their own.
+ * Fences: every hold draws an even 64-bit number, higher than all before it in this show (the ledger's epoch in the
+ * high bits); what ends the hold (sold, released, expired) writes number + 1. So in the ledger, where every write says
+ * `WHERE version < number`, a hold ends in exactly one way whatever comes late or twice. Blocks, refunds and the like
+ * draw numbers of their own.
  *
  * Thread rules: one lock a show (show_lock), held for about a microsecond; every function below asserts that the caller
  * holds it unless it says otherwise.
@@ -49,22 +51,31 @@ static inline struct bytes user_bytes(const struct user_id *user) {
 
 #define HOLD_NO_SLOT UINT32_MAX
 
-enum hold_state { HOLD_FREE, HOLD_HELD, HOLD_PAYING, HOLD_SOLD, HOLD_EXPIRED, HOLD_RELEASED, HOLD_DECLINED, HOLD_STATE_COUNT };
+enum hold_state {
+    HOLD_FREE,
+    HOLD_HELD,
+    HOLD_PAYING,
+    HOLD_SOLD,
+    HOLD_EXPIRED,
+    HOLD_RELEASED,
+    HOLD_DECLINED,
+    HOLD_STATE_COUNT
+};
 
 struct hold {
     struct id reservation;
-    struct id booking;         /* while PAYING and once SOLD: the booking it belongs to */
-    uint64_t fence;            /* even */
+    struct id booking; /* while PAYING and once SOLD: the booking it belongs to */
+    uint64_t fence;    /* even */
     int64_t taken_ms;
     int64_t deadline_ms;       /* what the fan sees */
     int64_t store_deadline_ms; /* when an unpaid hold's seats go free */
     int64_t amount;            /* minor units, fixed when taken */
     uint32_t first_seat;       /* the seats, in the order asked for: show->next_seat[] links them */
     uint32_t seat_count;
-    uint32_t heap_place;       /* private: in the deadline heap */
-    uint32_t next_ended;       /* private: in the list of ended holds */
-    uint8_t state;             /* enum hold_state */
-    uint8_t payments_begun;    /* payment attempts begun on it */
+    uint32_t heap_place;    /* private: in the deadline heap */
+    uint32_t next_ended;    /* private: in the list of ended holds */
+    uint8_t state;          /* enum hold_state */
+    uint8_t payments_begun; /* payment attempts begun on it */
     struct user_id user;
 };
 
@@ -89,9 +100,10 @@ struct seat_change { /* what the ledger's show_seats has not been told yet, and 
 
 struct show; /* the fields are private to src/seats; show_private.h */
 
-/* `epoch`: the ledger's, higher at every start; fences begin at epoch << 40. NULL when memory ran out. The plan must outlive the show.
- * Several shows may share it. */
-struct show *show_new(const struct id *show_id, const struct plan *plan, const struct show_settings *settings, uint32_t epoch);
+/* `epoch`: the ledger's, higher at every start; fences begin at epoch << 40. NULL when memory ran out. The plan must
+ * outlive the show. Several shows may share it. */
+struct show *show_new(const struct id *show_id, const struct plan *plan, const struct show_settings *settings,
+                      uint32_t epoch);
 void show_free(struct show *show);
 
 /* Set once: no lock needed. */
@@ -116,7 +128,8 @@ uint32_t show_available_in(const struct show *show, uint32_t category);
 
 enum seat_status show_seat_status(const struct show *show, uint32_t seat);
 uint64_t show_seat_version(const struct show *show, uint32_t seat);
-/* Copies the two-bit states as fans see them (BLOCKED as BOOKED) into bits[(seat_count + 3) / 4], and the sequence they belong to. */
+/* Copies the two-bit states as fans see them (BLOCKED as BOOKED) into bits[(seat_count + 3) / 4], and the sequence they
+ * belong to. */
 void show_copy_bits(const struct show *show, uint8_t *bits, uint64_t *sequence);
 
 /* ---- taking ---- */
@@ -147,21 +160,23 @@ struct hold_warning {
     uint32_t orphans[2 * LIMIT_SEATS_PER_HOLD];
 };
 
-/* Takes all or none. RESULT_OK and *slot, the hold's number in this show; or SEAT_UNAVAILABLE, TOO_MANY_SEATS, NO_ADJACENT_SEATS, SOLD_OUT,
- * LEAVES_ORPHAN, DUPLICATE_SEAT, OVERLOADED (no slot). `warning` is set on RESULT_OK only. O(seats) for named seats. */
+/* Takes all or none. RESULT_OK and *slot, the hold's number in this show; or SEAT_UNAVAILABLE, TOO_MANY_SEATS,
+ * NO_ADJACENT_SEATS, SOLD_OUT, LEAVES_ORPHAN, DUPLICATE_SEAT, OVERLOADED (no slot). `warning` is set on RESULT_OK only.
+ * O(seats) for named seats. */
 MUST_USE enum result hold_take(struct show *show, const struct hold_wish *wish, int64_t now_ms, uint32_t *slot,
                                struct hold_warning *warning, struct hold_refusal *refusal);
 
-/* Best available without holding the lock for the search: call WITHOUT the lock. Searches a copy, then takes under the lock with a version
- * check, again a few times if somebody was faster, at last under the lock. Leaves the lock HELD on RESULT_OK (so that the caller can journal
- * and read the hold), released otherwise. */
+/* Best available without holding the lock for the search: call WITHOUT the lock. Searches a copy, then takes under the
+ * lock with a version check, again a few times if somebody was faster, at last under the lock. Leaves the lock HELD on
+ * RESULT_OK (so that the caller can journal and read the hold), released otherwise. */
 MUST_USE enum result hold_take_best(struct show *show, const struct hold_wish *wish, int64_t now_ms, uint32_t *slot,
                                     struct hold_refusal *refusal);
 
 /* The slot of a hold, ended ones that are still remembered included, or HOLD_NO_SLOT. O(1). */
 uint32_t hold_find(const struct show *show, const struct id *reservation);
 const struct hold *hold_at(const struct show *show, uint32_t slot);
-/* The hold's seats in the order asked for; returns their count, at most `room`. Also for ended holds? No: only HELD, PAYING and SOLD keep them. */
+/* The hold's seats in the order asked for; returns their count, at most `room`. Also for ended holds? No: only HELD,
+ * PAYING and SOLD keep them. */
 uint32_t hold_seats(const struct show *show, const struct hold *hold, uint32_t *seats, uint32_t room);
 
 /* ---- ending ---- */
@@ -169,16 +184,20 @@ uint32_t hold_seats(const struct show *show, const struct hold *hold, uint32_t *
 /* The fan lets go: HELD only. RESULT_OK, RESERVATION_EXPIRED (ended, or past its deadline), PAYMENT_IN_PROGRESS. */
 MUST_USE enum result hold_release(struct show *show, uint32_t slot, int64_t now_ms);
 
-/* Pins the seats for a payment. RESULT_OK, RESERVATION_EXPIRED, PAYMENT_IN_PROGRESS. After a crash (`recovering`) deadlines do not count. */
-MUST_USE enum result hold_begin_payment(struct show *show, uint32_t slot, const struct id *booking, bool recovering, int64_t now_ms);
+/* Pins the seats for a payment. RESULT_OK, RESERVATION_EXPIRED, PAYMENT_IN_PROGRESS. After a crash (`recovering`)
+ * deadlines do not count. */
+MUST_USE enum result hold_begin_payment(struct show *show, uint32_t slot, const struct id *booking, bool recovering,
+                                        int64_t now_ms);
 
-/* The payment came to nothing. `keep`: the hold is HELD again, its deadlines as they were (it may expire at once); else DECLINED and free. PAYING only (asserted). */
+/* The payment came to nothing. `keep`: the hold is HELD again, its deadlines as they were (it may expire at once); else
+ * DECLINED and free. PAYING only (asserted). */
 void hold_end_payment(struct show *show, uint32_t slot, bool keep, int64_t now_ms);
 
 /* The ledger has sold its seats: BOOKED at fence + 1. PAYING only (asserted). */
 void hold_sell(struct show *show, uint32_t slot);
 
-/* Expires HELD holds whose store deadline is at or before now, at most `batch`; their reservations to `ended` (room for batch), returns how many. */
+/* Expires HELD holds whose store deadline is at or before now, at most `batch`; their reservations to `ended` (room for
+ * batch), returns how many. */
 uint32_t show_expire(struct show *show, int64_t now_ms, uint32_t batch, struct id *ended);
 /* The next store deadline, or INT64_MAX. */
 int64_t show_next_deadline(const struct show *show);
@@ -187,22 +206,28 @@ int64_t show_next_deadline(const struct show *show);
 
 /* Puts a hold back as it was, from the journal. RESULT_OK, or CONFLICT if a seat is not available. The hold is HELD. */
 MUST_USE enum result hold_restore(struct show *show, const struct hold *hold, const uint32_t *seats, uint32_t *slot);
-/* Sets a seat as the ledger has it, at start or when another node sold it. Raises the version and the fence counter as needed; a hold on it that is
- * not the buyer's loses to the ledger: its reservation is ended. */
-void show_load_seat(struct show *show, uint32_t seat, enum seat_status status, uint64_t version, const struct user_id *owner);
+/* Sets a seat as the ledger has it, at start or when another node sold it. Raises the version and the fence counter as
+ * needed; a hold on it that is not the buyer's loses to the ledger: its reservation is ended. */
+void show_load_seat(struct show *show, uint32_t seat, enum seat_status status, uint64_t version,
+                    const struct user_id *owner);
 /* Draws a number for a change without a hold (refund, block). Even. */
 uint64_t show_draw_fence(struct show *show);
-/* BOOKED seats go free again at that version. Returns false, changing nothing, if one is not BOOKED. `owner`: whose count of seats falls. */
-bool show_unsell(struct show *show, uint32_t count, const uint32_t *seats, uint64_t version, const struct user_id *owner);
+/* BOOKED seats go free again at that version. Returns false, changing nothing, if one is not BOOKED. `owner`: whose
+ * count of seats falls. */
+bool show_unsell(struct show *show, uint32_t count, const uint32_t *seats, uint64_t version,
+                 const struct user_id *owner);
 /* AVAILABLE → BLOCKED and back; seats in another state are reported in `refusal` and nothing changes. */
-MUST_USE enum result show_block(struct show *show, uint32_t count, const uint32_t *seats, uint64_t version, struct hold_refusal *refusal);
-MUST_USE enum result show_unblock(struct show *show, uint32_t count, const uint32_t *seats, uint64_t version, struct hold_refusal *refusal);
+MUST_USE enum result show_block(struct show *show, uint32_t count, const uint32_t *seats, uint64_t version,
+                                struct hold_refusal *refusal);
+MUST_USE enum result show_unblock(struct show *show, uint32_t count, const uint32_t *seats, uint64_t version,
+                                  struct hold_refusal *refusal);
 
-/* Seats whose state the ledger's show_seats has not been told, oldest index first, at most `room`; they count as told from here. BOOKED and BLOCKED
- * seats are never reported (their own transactions wrote them). */
+/* Seats whose state the ledger's show_seats has not been told, oldest index first, at most `room`; they count as told
+ * from here. BOOKED and BLOCKED seats are never reported (their own transactions wrote them). */
 uint32_t show_take_changes(struct show *show, struct seat_change *changes, uint32_t room);
 
-/* Checks every invariant of the whole object; false and why in `why`. O(seats). For tests, the simulator and assert_deep. */
+/* Checks every invariant of the whole object; false and why in `why`. O(seats). For tests, the simulator and
+ * assert_deep. */
 bool show_check(const struct show *show, char *why, size_t why_size);
 
 #endif

@@ -1,0 +1,206 @@
+/* The port to the ledger: who decides what is sold. SQLite (engines/sqlite), later PostgreSQL.
+ *
+ * Writing is asynchronous. A command is submitted from any thread; what arrives while a commit is under way shares the
+ * next one (group commit), and `done` is called on the ledger's thread after the commit's fsync, in the order of
+ * submission. One command's refusal never fails another's. The command's struct, and all that it points to, belongs to
+ * the ledger from submit() until `done`.
+ *
+ * When a write or an fsync fails, the ledger is failed for good: every command from then on ends with
+ * LEDGER_UNAVAILABLE, ledger->failed turns true, selling stops, and the process exits non-zero after saying so (no
+ * retry of a failed fsync can be trusted).
+ *
+ * Reading is synchronous, on a read-only connection (struct ledger_reader) that one thread at a time owns; it sees
+ * every command whose `done` was called.
+ *
+ * "Sold" is a primary key: LEDGER_SELL inserts one `tickets` row a seat (PRIMARY KEY (show_id, seat_id)), updates
+ * show_seats under `version < number AND status <> 'BOOKED'` with the row count checked, and writes the booking: all or
+ * nothing.
+ */
+#ifndef ONSALE_BOOKINGS_LEDGER_H
+#define ONSALE_BOOKINGS_LEDGER_H
+
+#include "base/bytes.h"
+#include "base/id.h"
+#include "base/limits.h"
+#include "base/result.h"
+#include "payments/payments.h"
+#include "seats/show.h"
+
+enum booking_status { BOOKING_PENDING, BOOKING_CONFIRMED, BOOKING_CANCELLED };
+
+/* Where the money is. */
+enum payment_state {
+    PAYMENT_STATE_NONE,       /* nothing authorized (or a free booking) */
+    PAYMENT_STATE_AUTHORIZED, /* authorized, not taken */
+    PAYMENT_STATE_CAPTURED,
+    PAYMENT_STATE_VOIDED,
+    PAYMENT_STATE_REFUNDED,
+    PAYMENT_STATE_REVIEW, /* a human has to look */
+};
+
+/* Where a saga stands; what was written before each step is taken (saga.h has the machine). */
+enum saga_state {
+#define SAGA_STATE(name, words) SAGA_##name,
+#include "bookings/saga_states.def"
+#undef SAGA_STATE
+    SAGA_STATE_COUNT
+};
+
+/* A booking with its payment attempt, as the ledger keeps it. */
+struct booking {
+    struct id id;
+    struct id show_id;
+    struct id reservation;
+    struct user_id user;
+    uint32_t seat_count;
+    struct bytes seat_ids[LIMIT_SEATS_PER_HOLD]; /* point into a plan, or into the reader's row (valid until the
+                                                    callback returns) */
+    int64_t seat_amounts[LIMIT_SEATS_PER_HOLD];
+    uint64_t fence; /* of the hold; the sale writes fence + 1 */
+    int64_t amount;
+    int64_t refunded; /* minor units given back so far */
+    char currency[4];
+    enum booking_status status;
+    enum payment_state payment_state;
+    enum saga_state saga;
+    uint32_t attempt;                 /* 1, 2 …: part of the idempotency keys */
+    char intent_id[PAYMENT_ID_BYTES]; /* "" until created */
+    char reason[PAYMENT_CODE_BYTES];  /* why it was cancelled or needs review: a code, or "" */
+    int64_t created_ms, updated_ms, confirmed_ms;
+};
+
+/* The final answer to a keyed request. */
+struct kept_answer {
+    struct id key; /* none: do not keep */
+    struct id body_hash;
+    uint32_t status;
+    struct bytes body;
+    int64_t created_ms;
+};
+
+struct show_record {
+    struct id show_id;
+    struct bytes event_name;
+    int64_t start_ms; /* 0: not set */
+    struct id plan_hash;
+    struct bytes plan_json;     /* for LEDGER_CREATE_SHOW; kept once a hash */
+    struct bytes settings_json; /* all else: opaque to the ledger */
+    int64_t created_ms, updated_ms;
+};
+
+enum ledger_kind {
+    LEDGER_CREATE_SHOW,  /* shows + one show_seats row a seat, AVAILABLE, version 0. CONFLICT if it exists */
+    LEDGER_CHANGE_SHOW,  /* event_name, start_ms, settings_json */
+    LEDGER_OPEN_BOOKING, /* insert a PENDING booking, saga OPENED */
+    LEDGER_STEP_BOOKING, /* status, payment_state, saga, attempt, intent_id, reason, refunded of a booking that is not
+                            final; guarded by `from_saga` */
+    LEDGER_SELL, /* the selling transaction; `insert` true: the booking's row is inserted (free tickets), else updated
+                    from `from_saga` */
+    LEDGER_CANCEL_SOLD, /* CONFIRMED → CANCELLED (or part of it): its tickets move to ticket_history, seats AVAILABLE at
+                           seat_version; booking updated; audit line */
+    LEDGER_WRITE_SEATS, /* show_seats rows as they are in memory now: WHERE version < number AND status <> 'BOOKED' (a
+                           lazy picture; never decides) */
+    LEDGER_BLOCK_SEATS, /* seat_blocks rows in, with an audit line */
+    LEDGER_UNBLOCK_SEATS,
+    LEDGER_KEEP_ANSWERS,   /* answers that no other command carries */
+    LEDGER_FORGET_ANSWERS, /* older than `before_ms` */
+    LEDGER_KIND_COUNT
+};
+
+struct ledger_command {
+    enum ledger_kind kind;
+    void *context;
+    void (*done)(struct ledger_command *command); /* on the ledger's thread */
+    enum result
+        result; /* OK; CONFLICT (a guard did not match, a seat is sold); BOOKING_NOT_FOUND; LEDGER_UNAVAILABLE */
+
+    union {
+        struct {
+            const struct show_record *record;
+            const struct plan *plan;
+        } show;
+        struct {
+            struct booking *booking; /* the new content; SELL sets updated_ms and confirmed_ms from it as given */
+            enum saga_state
+                from_saga; /* the row must be in this state (STEP_BOOKING, SELL without insert, CANCEL_SOLD) */
+            bool insert;
+            struct kept_answer answer; /* kept in the same transaction when the command succeeds */
+            uint64_t seat_version;     /* CANCEL_SOLD: an even fence drawn for it */
+            uint32_t
+                cancel_count; /* CANCEL_SOLD: these of the booking's seats (indices into booking->seat_ids); 0: all */
+            const uint32_t *cancel;
+            struct bytes actor; /* CANCEL_SOLD: "operator", "fan", "capture" */
+        } booking;
+        struct {
+            const struct id *show_id;
+            const struct plan *plan;
+            uint32_t count;
+            const struct seat_change *changes;
+            struct bytes reason; /* BLOCK, UNBLOCK */
+            int64_t now_ms;
+        } seats;
+        struct {
+            uint32_t count;
+            const struct kept_answer *answers;
+            int64_t before_ms;
+        } answers;
+    };
+
+    struct ledger_command *next; /* private to the ledger */
+    int64_t submitted_us;        /* private to the ledger */
+};
+
+struct booking_filter {
+    const struct id *show_id; /* NULL: all */
+    const char *status;       /* NULL: all; "CONFIRMED" … */
+    struct id after;          /* page: bookings with a smaller id than this one, newest first; none: from the newest */
+    uint32_t limit;           /* 0: all */
+};
+
+struct ledger_totals { /* of a show */
+    int64_t confirmed, cancelled, pending, tickets, revenue,
+        refunded; /* revenue: minor units of CONFIRMED bookings less refunds */
+};
+
+struct ledger_reader;
+
+struct ledger {
+    void *engine;
+    /* Any thread. False (and nothing happens, `done` is not called) when LIMIT_LEDGER_QUEUE commands wait, or it has
+     * failed: 503. */
+    bool (*submit)(void *engine, struct ledger_command *command);
+    bool (*failed)(void *engine);
+    uint32_t epoch; /* higher at every start */
+
+    /* Readers. One thread at a time uses a reader. Rows are borrowed by the callback; it returns false to stop. */
+    MUST_USE enum result (*reader_new)(void *engine, struct ledger_reader **reader);
+    void (*reader_free)(struct ledger_reader *reader);
+    MUST_USE enum result (*read_shows)(struct ledger_reader *reader,
+                                       bool (*row)(void *context, const struct show_record *record), void *context);
+    /* Every show_seats row that is not (AVAILABLE at version 0), tickets' owners included: `owner` is empty unless
+     * BOOKED; blocked seats come as SEAT_BLOCKED. */
+    MUST_USE enum result (*read_seats)(struct ledger_reader *reader, const struct id *show_id,
+                                       bool (*row)(void *context, struct bytes seat_id, enum seat_status status,
+                                                   uint64_t version, struct bytes owner),
+                                       void *context);
+    MUST_USE enum result (*read_booking)(struct ledger_reader *reader, const struct id *booking_id,
+                                         struct booking *booking, struct buffer *storage);
+    /* The newest booking made from a reservation. BOOKING_NOT_FOUND. */
+    MUST_USE enum result (*read_booking_of)(struct ledger_reader *reader, const struct id *reservation,
+                                            struct booking *booking, struct buffer *storage);
+    MUST_USE enum result (*read_bookings)(struct ledger_reader *reader, const struct booking_filter *filter,
+                                          bool (*row)(void *context, const struct booking *booking), void *context);
+    /* Bookings whose saga is not at an end. */
+    MUST_USE enum result (*read_unfinished)(struct ledger_reader *reader,
+                                            bool (*row)(void *context, const struct booking *booking), void *context);
+    MUST_USE enum result (*read_totals)(struct ledger_reader *reader, const struct id *show_id,
+                                        struct ledger_totals *totals);
+    /* NOT_FOUND, or the answer, its body in `storage`. */
+    MUST_USE enum result (*read_answer)(struct ledger_reader *reader, const struct id *key, struct kept_answer *answer,
+                                        struct buffer *storage);
+
+    /* Commits what waits, checkpoints, closes. No submit after it. */
+    void (*close)(void *engine);
+};
+
+#endif
