@@ -65,6 +65,7 @@ struct payment_call {
 
     /* set before done */
     enum payment_outcome outcome;
+    uint32_t http_status; /* of the answer; 0: none was read. An answer, even a 500, means the call is over at the gateway */
     enum intent_status status;
     char result_id[PAYMENT_ID_BYTES];         /* CREATE: the intent's; REFUND: the refund's */
     int64_t amount_received, amount_refunded; /* RETRIEVE; DONE of CAPTURE */
