@@ -1,0 +1,95 @@
+/* The saga of a booking: authorize first, sell second, take the money last. Decides the next action; does no I/O, reads
+ * no clock.
+ *
+ *     OPENED ──created──▶ CONFIRMING ──authorized, sold──▶ CAPTURING ──captured──▶ DONE ──refund──▶ REFUNDING ──▶
+ * REFUNDED │ declined             │ seat lost, deadline           │ refused for good                      (or DONE, for
+ * a part) ▼                      ▼                               ▼ CANCELLED ◀──voided── CANCELLING CANCELLED
+ *
+ * `saga->booking.saga` is what the ledger holds. Each state is written before the step that its words promise is taken
+ * (saga_states.def), so that after a crash the ledger tells what may have happened, and the gateway is asked about the
+ * rest.
+ *
+ * What is guaranteed in a state:
+ *   OPENED      no money is authorized: no intent was ever confirmed. To give up needs no call.
+ *   CONFIRMING  the intent's id is known: every doubt is a question by id. Money may be authorized, none is taken,
+ * nothing is sold. CAPTURING   the tickets are in the ledger. The money is taken, or will be. CANCELLING  nothing is
+ * sold and nothing will be; the seats stay held until the gateway has said that the payment is cancelled. REFUNDING
+ * booking.refunded is the total to be given back; what the gateway has given back already is asked before more is.
+ *
+ * Idempotency keys are booking, attempt, step and round. The round rises only when the gateway ended the last call with
+ * a failure (an answer was read) and then told that the step did not take effect: while in doubt, the same key is used.
+ *
+ * Whoever drives it (runtime/cashier.c) does what saga_step() says and comes back with what came of it.
+ */
+#ifndef ONSALE_BOOKINGS_SAGA_H
+#define ONSALE_BOOKINGS_SAGA_H
+
+#include "bookings/ledger.h"
+#include "payments/payments.h"
+
+enum saga_event {
+    SAGA_STARTED,       /* the booking is in the ledger in booking.saga: fresh, after a restart, or given back to us */
+    SAGA_WRITTEN,       /* the ledger holds the state that was to be written */
+    SAGA_SEAT_LOST,     /* the selling transaction was refused: a seat is somebody else's */
+    SAGA_WRITE_REFUSED, /* the row was not in the state expected: another driver moved it */
+    SAGA_TIMER,         /* the wait is over */
+    SAGA_DEADLINE,      /* the hold's store deadline has come */
+    SAGA_INTENT_CREATED,
+    SAGA_INTENT_UNPAID,    /* asked: not authorized */
+    SAGA_INTENT_BUSY,      /* asked: the gateway is still at it */
+    SAGA_INTENT_NEEDS_FAN, /* asked or confirmed: the bank wants the fan to act, which is not offered */
+    SAGA_AUTHORIZED,
+    SAGA_CAPTURED,
+    SAGA_VOIDED,
+    SAGA_REFUND_MADE,
+    SAGA_DECLINED,
+    SAGA_REFUSED,  /* the call itself was refused: not to be repeated as it is */
+    SAGA_NOT_SENT, /* busy or unreached: nothing happened, the same call may be made again */
+    SAGA_UNKNOWN,  /* sent, outcome not known */
+    SAGA_EVENT_COUNT
+};
+
+enum saga_action {
+    SAGA_DO_NOTHING,
+    SAGA_DO_CREATE,
+    SAGA_DO_CONFIRM,
+    SAGA_DO_RETRIEVE,
+    SAGA_DO_CAPTURE,
+    SAGA_DO_CANCEL,
+    SAGA_DO_REFUND,
+    SAGA_DO_WRITE,  /* LEDGER_STEP_BOOKING to saga->target */
+    SAGA_DO_SELL,   /* LEDGER_SELL to saga->target */
+    SAGA_DO_UNSELL, /* LEDGER_CANCEL_SOLD to saga->target: the capture was refused for good */
+    SAGA_DO_WAIT,   /* until saga->retry_ms, then SAGA_TIMER */
+    SAGA_DO_END,    /* at an end (DONE, CANCELLED, REFUNDED, REVIEW), or another driver's */
+};
+
+struct saga {
+    struct booking booking; /* as the ledger holds it, but for the fields that the write under way changes */
+    enum saga_state target; /* the state that is being written */
+    enum saga_action after; /* what the wait is for */
+    bool has_token;         /* the fan's payment token is at hand (never stored; lost in a restart) */
+    bool deadline_passed;   /* SAGA_DEADLINE came while something was under way */
+    bool answer_read;       /* the last failed call ended with an answer: its key is used up */
+    uint32_t tries;         /* failures in this state so far */
+    uint32_t round;         /* of the idempotency key in this state */
+    int64_t retry_ms;
+    int64_t already_refunded; /* at the gateway, as last asked */
+};
+
+/* What a gateway's answer means to the saga. */
+enum saga_event saga_event_of(const struct payment_call *call);
+
+/* The next action. `now_ms` only dates the wait; `jitter` is a random number that spreads the waits. */
+enum saga_action saga_step(struct saga *saga, enum saga_event event, int64_t now_ms, uint64_t jitter);
+
+/* Fills the call for an action SAGA_DO_CREATE … SAGA_DO_REFUND (not its token). */
+void saga_fill_call(const struct saga *saga, enum saga_action action, struct payment_call *call);
+
+bool saga_state_is_end(enum saga_state state);
+const char *saga_state_name(enum saga_state state);
+MUST_USE bool saga_state_parse(struct bytes name, enum saga_state *state);
+const char *booking_status_name(enum booking_status status);
+const char *payment_state_name(enum payment_state state);
+
+#endif
