@@ -24,6 +24,8 @@
  * `WHERE version < number`, a hold ends in exactly one way whatever comes late or twice. Blocks, refunds and the like
  * draw numbers of their own.
  *
+ * Chance comes in like time does: whoever takes a hold draws its reservation (id_new_reservation) and hands it in.
+ *
  * Thread rules: one lock a show (show_lock), held for about a microsecond; every function below asserts that the caller
  * holds it unless it says otherwise.
  */
@@ -33,6 +35,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/deadlines.h"
 #include "base/id.h"
 #include "base/limits.h"
 #include "base/result.h"
@@ -70,12 +73,14 @@ struct hold {
     int64_t deadline_ms;       /* what the fan sees */
     int64_t store_deadline_ms; /* when an unpaid hold's seats go free */
     int64_t amount;            /* minor units, fixed when taken */
-    uint32_t first_seat;       /* the seats, in the order asked for: show->next_seat[] links them */
+    uint32_t first_seat;       /* private: hold_seats() lists them */
     uint32_t seat_count;
-    uint32_t heap_place;    /* private: in the deadline heap */
-    uint32_t next_ended;    /* private: in the list of ended holds */
-    uint8_t state;          /* enum hold_state */
-    uint8_t payments_begun; /* payment attempts begun on it */
+    struct deadline deadline; /* private: in the heap while HELD */
+    uint32_t next_ended;      /* private: in the list of ended holds */
+    uint32_t fan;             /* private: its user's entry in the table of who has how many seats */
+    uint8_t state;            /* enum hold_state */
+    uint8_t payments_begun;   /* payment attempts begun on it */
+    uint8_t lost_count;       /* seats that the ledger gave to somebody else while PAYING */
     struct user_id user;
 };
 
@@ -141,6 +146,8 @@ struct area_wish {
 
 /* One of: named seats (and areas beside them), or best available. */
 struct hold_wish {
+    struct id reservation; /* the new hold's name: drawn by the caller (id_new_reservation) with the show's tag; never
+                              none, never one that was used before (asserted) */
     const struct user_id *user;
     const uint32_t *seats;
     uint32_t seat_count;
@@ -212,10 +219,9 @@ void show_load_seat(struct show *show, uint32_t seat, enum seat_status status, u
                     const struct user_id *owner);
 /* Draws a number for a change without a hold (refund, block). Even. */
 uint64_t show_draw_fence(struct show *show);
-/* BOOKED seats go free again at that version. Returns false, changing nothing, if one is not BOOKED. `owner`: whose
- * count of seats falls. */
-bool show_unsell(struct show *show, uint32_t count, const uint32_t *seats, uint64_t version,
-                 const struct user_id *owner);
+/* BOOKED seats go free again at that version, and their buyer's count of seats falls (a seat remembers whose it is).
+ * Returns false, changing nothing, if one is not BOOKED or was changed at a higher version. */
+bool show_unsell(struct show *show, uint32_t count, const uint32_t *seats, uint64_t version);
 /* AVAILABLE → BLOCKED and back; seats in another state are reported in `refusal` and nothing changes. */
 MUST_USE enum result show_block(struct show *show, uint32_t count, const uint32_t *seats, uint64_t version,
                                 struct hold_refusal *refusal);
