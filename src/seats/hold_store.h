@@ -21,6 +21,9 @@ struct hold_take_call {
     struct hold_answer_key answer_key;
     int64_t now_ms;
     void *context;
+    /* Writes the answer to a keyed call, so that it is kept in one step with the hold: `hold`, `seats` and `warning` are
+     * set, the show is locked. Called once at most, and only for a hold that was taken under an answer key. */
+    void (*render)(const struct hold_take_call *call, struct buffer *body);
     void (*done)(struct hold_take_call *call);
 
     /* set before done */
@@ -51,6 +54,7 @@ struct hold_step_call {
 
 struct hold_store {
     void *engine;
+    bool immediate; /* `done` is always called before take() and step() return */
     void (*take)(void *engine, struct hold_take_call *call);
     void (*step)(void *engine, struct hold_step_call *call);
     /* Ends what is due in the show, at most a batch; returns true if more is due. The ticker calls it. */
