@@ -2,6 +2,8 @@
 #ifndef ONSALE_BASE_LIMITS_H
 #define ONSALE_BASE_LIMITS_H
 
+#include <stdint.h>
+
 #define static_assert _Static_assert
 
 /* HTTP */
@@ -13,6 +15,15 @@
 #define LIMIT_PLAN_BYTES (48 * 1024 * 1024) /* a seating plan */
 #define LIMIT_IMAGE_BYTES (2 * 1024 * 1024) /* an artist's picture */
 #define LIMIT_REACTORS 64
+#define LIMIT_LISTENERS 4                      /* of one reactor */
+#define LIMIT_EMPTY_LINES 4                    /* before a request */
+#define LIMIT_CHUNK_EXTENSION_BYTES (4 * 1024) /* of a whole body; read and dropped */
+#define LIMIT_TRAILER_BYTES (4 * 1024)         /* of a whole body; read and dropped */
+#define LIMIT_INPUT_BYTES (64 * 1024)          /* one read */
+#define LIMIT_OUTPUT_BYTES (128 * 1024)        /* unsent answers of a connection; over it no request is handled */
+#define LIMIT_SCRATCH_BYTES (4 * 1024 * 1024)  /* a body under construction */
+#define LIMIT_LINGER_MS 2000                   /* after the last answer, for the client to read it */
+#define LIMIT_LINGER_BYTES (8 * 1024 * 1024)   /* read and dropped meanwhile */
 
 /* JSON */
 #define LIMIT_JSON_DEPTH 32
@@ -30,6 +41,10 @@
 #define LIMIT_SECTIONS_PER_SHOW 4096
 #define LIMIT_ROWS_PER_SHOW 32768
 #define LIMIT_CATEGORIES_PER_SHOW 64
+#define LIMIT_LABEL_BYTES 64           /* a row's label, a seat's number */
+#define LIMIT_PLAN_COORDINATE 100000   /* either way; a float has room for two decimals there */
+#define LIMIT_OUTLINE_POINTS 256       /* of a section on the map */
+#define LIMIT_PRICE_AMOUNT 10000000000 /* minor units, a seat */
 #define LIMIT_SEATS_PER_HOLD 100
 #define LIMIT_HOLD_SECONDS 86400
 #define LIMIT_GRACE_SECONDS 3600
@@ -42,7 +57,10 @@
 #define LIMIT_PAYMENT_ATTEMPTS 10
 
 static_assert(LIMIT_SEATS_PER_HOLD * (LIMIT_SEAT_ID_BYTES + 3) < LIMIT_FAN_BODY_BYTES, "a full hold fits one request");
+static_assert(LIMIT_PRICE_AMOUNT < INT64_MAX / LIMIT_SEATS_PER_HOLD, "the amount of a full hold is an int64_t");
+static_assert(LIMIT_CATEGORIES_PER_SHOW <= 256, "a seat's category is one byte");
 static_assert(LIMIT_TARGET_BYTES < LIMIT_HEAD_BYTES, "a target is part of the head");
+static_assert(LIMIT_HEAD_BYTES + LIMIT_FAN_BODY_BYTES < LIMIT_INPUT_BYTES, "a fan's request fits one read");
 static_assert(LIMIT_LEDGER_GROUP <= LIMIT_LEDGER_QUEUE, "a group is taken from the queue");
 static_assert(LIMIT_OPEN_SAGAS <= LIMIT_LEDGER_QUEUE, "every open saga can have a command under way");
 

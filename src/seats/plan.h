@@ -8,7 +8,8 @@
  *
  * Three documents are read: our full form and our short form (docs/plans.md), and the seating-plan JSON that pretix
  * publishes. One is written: our full form, normalised (plan_write), which reads back to an equal plan. A plan is named
- * by the hash of that text.
+ * by the hash of that text. Positions have two decimals. Category names are unique, and so are the names of sections
+ * and areas (one section may have the empty name); there is at least one seat or place, and no row without seats.
  */
 #ifndef ONSALE_SEATS_PLAN_H
 #define ONSALE_SEATS_PLAN_H
@@ -35,7 +36,7 @@ struct plan_row {
     struct bytes label;
     uint32_t section;
     uint32_t first_seat, seat_count;
-    uint32_t rank; /* 0 is the best row of the venue: see best_available.h for how it is found */
+    uint32_t rank; /* 0 is the best row: by the document's `rank`, then by distance of its middle from the focus */
 };
 
 struct plan_section {
@@ -82,12 +83,15 @@ struct plan_prices {
 };
 
 /* Reads any of the three documents. On RESULT_INVALID_FIELD, `pointer` names the member (RFC 6901) and `detail` says
- * what is wrong with it, in words that help a venue's clerk. `prices` out may be NULL. The caller owns *plan. */
+ * what is wrong with it, in words that help a venue's clerk; RESULT_OVERLOADED if memory ran out. The document stays
+ * the caller's and is not needed afterwards; its own member "prices", if any, is for plan_read_prices(). The caller
+ * owns *plan. hash_set_up() comes first. */
 MUST_USE enum result plan_read(const json_t *document, struct plan **plan, char *pointer, size_t pointer_size,
                                char *detail, size_t detail_size);
 
 /* Reads a "prices" object ({"Standard":{"amount":5000,"currency":"EUR"}}) against the plan's categories. Unknown
- * categories, negative amounts and two currencies are refused the same way. What it does not name stays -1. */
+ * categories, negative amounts and two currencies are refused the same way, with a pointer into this document. What it
+ * does not name stays -1; NULL names nothing. */
 MUST_USE enum result plan_read_prices(const struct plan *plan, const json_t *document, struct plan_prices *prices,
                                       char *pointer, size_t pointer_size, char *detail, size_t detail_size);
 
