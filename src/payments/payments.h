@@ -52,6 +52,14 @@ enum intent_status {
 #define PAYMENT_ID_BYTES 64 /* an intent's or refund's id with its NUL */
 #define PAYMENT_CODE_BYTES 64
 
+/* "create" …, "done" …: for logs and tests. Static strings. */
+const char *payment_operation_name(enum payment_operation operation);
+const char *payment_outcome_name(enum payment_outcome outcome);
+
+/* "requires_capture" …, as it stands in JSON; INTENT_NONE is "none" and is never parsed. */
+const char *intent_status_name(enum intent_status status);
+bool intent_status_parse(struct bytes text, enum intent_status *status);
+
 struct payment_call {
     enum payment_operation operation;
     char idempotency_key[96];                  /* NUL-terminated; unused by RETRIEVE */
@@ -65,7 +73,8 @@ struct payment_call {
 
     /* set before done */
     enum payment_outcome outcome;
-    uint32_t http_status; /* of the answer; 0: none was read. An answer, even a 500, means the call is over at the gateway */
+    uint32_t
+        http_status; /* of the answer; 0: none was read. An answer, even a 500, means the call is over at the gateway */
     enum intent_status status;
     char result_id[PAYMENT_ID_BYTES];         /* CREATE: the intent's; REFUND: the refund's */
     int64_t amount_received, amount_refunded; /* RETRIEVE; DONE of CAPTURE */
@@ -83,6 +92,7 @@ struct payments {
     void (*run)(void *engine, int timeout_ms);
     /* Ends a run() that waits. Any thread. */
     void (*wake)(void *engine);
+    /* Abandons what is under way, without calling `done`. */
     void (*free)(void *engine);
 };
 

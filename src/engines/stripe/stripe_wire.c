@@ -1,0 +1,172 @@
+#include "engines/stripe/stripe_wire.h"
+#include "base/json.h"
+#include "base/panic.h"
+
+#include <stdio.h>
+
+static bool is_id(const char *id) {
+    size_t length = strnlen(id, PAYMENT_ID_BYTES);
+    return length > 0 && length < PAYMENT_ID_BYTES &&
+           strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") == length;
+}
+
+/* application/x-www-form-urlencoded: all but RFC 3986's unreserved characters as %XX. */
+static void add_encoded(struct buffer *form, struct bytes text) {
+    static const char digits[] = "0123456789ABCDEF";
+    for (size_t i = 0; i < text.length; i++) {
+        unsigned char c = (unsigned char)text.at[i];
+        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+            c == '.' || c == '~')
+            buffer_add_char(form, (char)c);
+        else
+            buffer_add(form, (char[]){'%', digits[c >> 4], digits[c & 15]}, 3);
+    }
+}
+
+static void write_create(const struct payment_call *call, struct buffer *form) {
+    buffer_add_text(form, "amount=");
+    buffer_add_i64(form, call->amount);
+    buffer_add_text(form, "&currency=");
+    for (size_t i = 0; i < sizeof call->currency && call->currency[i]; i++) {
+        char c = call->currency[i];
+        buffer_add_char(form, c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c);
+    }
+    char booking[ID_LETTER_TEXT];
+    id_format_letter(&call->booking, 'b', booking);
+    buffer_add_text(form, "&capture_method=manual&payment_method_types[]=card&metadata[booking_id]=");
+    buffer_add(form, booking, sizeof booking);
+}
+
+bool stripe_write_request(const struct payment_call *call, struct buffer *target, struct buffer *form) {
+    static const char *const actions[] = {
+        [PAYMENT_CONFIRM] = "/confirm",
+        [PAYMENT_CAPTURE] = "/capture",
+        [PAYMENT_CANCEL] = "/cancel",
+        [PAYMENT_RETRIEVE] = "?expand%5B%5D=latest_charge",
+    };
+    if (call->operation != PAYMENT_CREATE && !is_id(call->intent_id))
+        return false;
+    if (call->operation == PAYMENT_REFUND) {
+        buffer_add_text(target, "/v1/refunds");
+    } else {
+        buffer_add_text(target, "/v1/payment_intents");
+        if (call->operation != PAYMENT_CREATE) {
+            buffer_add_char(target, '/');
+            buffer_add_text(target, call->intent_id);
+            buffer_add_text(target, actions[call->operation]);
+        }
+    }
+    switch (call->operation) {
+    case PAYMENT_CREATE:
+        write_create(call, form);
+        break;
+    case PAYMENT_CONFIRM:
+        buffer_add_text(form, "error_on_requires_action=true&payment_method=");
+        add_encoded(form, (struct bytes){call->token, strnlen(call->token, sizeof call->token)});
+        break;
+    case PAYMENT_CAPTURE:
+        buffer_add_text(form, "amount_to_capture=");
+        buffer_add_i64(form, call->amount);
+        break;
+    case PAYMENT_REFUND:
+        buffer_add_text(form, "payment_intent=");
+        buffer_add_text(form, call->intent_id);
+        buffer_add_text(form, "&amount=");
+        buffer_add_i64(form, call->amount);
+        break;
+    case PAYMENT_CANCEL:
+    case PAYMENT_RETRIEVE:
+        break;
+    case PAYMENT_OPERATION_COUNT:
+        impossible("an operation that is none");
+    }
+    return true;
+}
+
+/* The member's text, or "" where it is missing, null or no string. */
+static struct bytes text_of(const json_t *object, const char *member) {
+    const json_t *value = json_object_get(object, member);
+    return json_is_string(value) ? (struct bytes){json_string_value(value), json_string_length(value)} : BYTES("");
+}
+
+static void set_code(struct payment_call *call, struct bytes code) {
+    size_t length = code.length < sizeof call->code ? code.length : sizeof call->code - 1;
+    memcpy(call->code, code.at, length);
+    call->code[length] = '\0';
+}
+
+static void read_error(struct payment_call *call, const json_t *reply) {
+    const json_t *error = json_object_get(reply, "error");
+    static const char *const members[] = {"decline_code", "code", "type"};
+    for (size_t i = 0; i < sizeof members / sizeof *members && !call->code[0]; i++)
+        set_code(call, text_of(error, members[i]));
+}
+
+/* A refund speaks of its own status; what counts is whether the money is on its way. */
+static bool read_refund(struct payment_call *call, const json_t *reply) {
+    struct bytes status = text_of(reply, "status");
+    if (bytes_equal(status, BYTES("succeeded"))) {
+        call->status = INTENT_SUCCEEDED;
+    } else if (bytes_equal(status, BYTES("pending")) || bytes_equal(status, BYTES("requires_action"))) {
+        call->status = INTENT_PROCESSING;
+    } else if (bytes_equal(status, BYTES("failed")) || bytes_equal(status, BYTES("canceled"))) {
+        struct bytes reason = text_of(reply, "failure_reason");
+        set_code(call, reason.length ? reason : status);
+        call->outcome = PAYMENT_REFUSED;
+        return true;
+    } else {
+        return false;
+    }
+    call->outcome = PAYMENT_DONE;
+    return true;
+}
+
+static bool read_intent(struct payment_call *call, const json_t *reply) {
+    enum intent_status status;
+    const json_t *received = json_object_get(reply, "amount_received");
+    if (!intent_status_parse(text_of(reply, "status"), &status) || !json_is_integer(received))
+        return false;
+    call->status = status;
+    call->amount_received = json_integer_value(received);
+    const json_t *refunded = json_object_get(json_object_get(reply, "latest_charge"), "amount_refunded");
+    call->amount_refunded = json_is_integer(refunded) ? json_integer_value(refunded) : 0;
+    call->outcome = PAYMENT_DONE;
+    return true;
+}
+
+static bool read_success(struct payment_call *call, const json_t *reply) {
+    bool refund = call->operation == PAYMENT_REFUND;
+    struct bytes id = text_of(reply, "id");
+    if (!bytes_equal(text_of(reply, "object"), refund ? BYTES("refund") : BYTES("payment_intent")) ||
+        id.length >= sizeof call->result_id || !is_id(id.at))
+        return false;
+    /* An answer about another intent is no answer. */
+    if (!refund && call->operation != PAYMENT_CREATE && !bytes_equal(id, bytes_of(call->intent_id)))
+        return false;
+    if (!(refund ? read_refund(call, reply) : read_intent(call, reply)))
+        return false;
+    memcpy(call->result_id, id.at, id.length + 1);
+    return true;
+}
+
+void stripe_read_reply(struct payment_call *call, long http_status, struct bytes body) {
+    char detail[128];
+    json_t *reply = NULL;
+    if (json_parse(body, &reply, detail, sizeof detail) != RESULT_OK)
+        reply = NULL;
+    call->outcome = PAYMENT_UNKNOWN;
+    call->code[0] = '\0';
+    if (http_status >= 200 && http_status < 300) {
+        if (!reply || !read_success(call, reply))
+            set_code(call, BYTES("unintelligible_reply"));
+    } else {
+        if (http_status == 402)
+            call->outcome = PAYMENT_DECLINED;
+        else if (http_status == 409 || http_status == 429)
+            call->outcome = PAYMENT_BUSY;
+        else if (http_status >= 400 && http_status < 500)
+            call->outcome = PAYMENT_REFUSED;
+        read_error(call, reply);
+    }
+    json_decref(reply);
+}
