@@ -1,0 +1,349 @@
+/* The operator's shows: made from a plan, changed, opened, paused, closed; how they are doing. */
+#include "api/handlers.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/panic.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- making ---- */
+
+struct new_show {
+    struct plan *plan;
+    struct sale_terms terms;
+    struct show_record record;
+    struct id show_id;
+    struct buffer plan_json, settings_json;
+};
+
+static void new_show_free(struct new_show *fresh) {
+    buffer_release(&fresh->plan_json);
+    buffer_release(&fresh->settings_json);
+    plan_free(fresh->plan);
+    free(fresh);
+}
+
+/* Reads the whole document. False: refused, and answered. */
+static bool read_new_show(struct call *call, const json_t *document, struct new_show *fresh) {
+    struct sale_fault fault = {0};
+    const json_t *plan_document = json_object_get(document, "plan");
+    if (!plan_document) {
+        call_refuse_field(call, "/plan", "plan is missing");
+        return false;
+    }
+    char pointer[160] = "";
+    enum result result = plan_read(plan_document, &fresh->plan, pointer, sizeof pointer, fault.detail, sizeof fault.detail);
+    sale_default_terms(&fresh->terms);
+    if (result == RESULT_OK) {
+        result = sale_read_prices(plan_document, fresh->plan, &fresh->terms, &fault);
+        snprintf(pointer, sizeof pointer, "%.*s", (int)sizeof pointer - 1, fault.pointer);
+    }
+    if (result == RESULT_INVALID_FIELD) {
+        snprintf(fault.pointer, sizeof fault.pointer, "/plan%s", pointer);
+        call_refuse_field(call, fault.pointer, fault.detail);
+        return false;
+    }
+    if (result != RESULT_OK) {
+        call_refuse(call, result, NULL);
+        return false;
+    }
+    result = sale_read_terms(document, fresh->plan, &fresh->terms, &fault);
+    if (result != RESULT_OK) {
+        call_refuse_field(call, fault.pointer, fault.detail);
+        return false;
+    }
+    return true;
+}
+
+static void reply_with_show(struct call *call, unsigned status) {
+    struct buffer *body = call_scratch(call);
+    struct json_writer writer = json_writer(body);
+    sale_write_for_operator(call->sale, call->now_ms, &writer);
+    call_reply(call, status, buffer_bytes(body));
+}
+
+/* On the clerk's thread: the show is in the ledger. */
+static void list_new_show(struct clerk_job *job, struct ledger_reader *reader) {
+    (void)reader;
+    struct call *call = call_of_job(job);
+    struct new_show *fresh = call->context;
+    struct sale *sale = NULL;
+    struct plan *plan = fresh->plan;
+    fresh->plan = NULL;
+    enum result result = sale_new(&fresh->show_id, plan, &fresh->terms, call->api->ledger->epoch, fresh->record.created_ms, &sale);
+    if (result == RESULT_OK && call->api->services.know_show(call->api->services.runtime, sale) != RESULT_OK)
+        result = RESULT_OVERLOADED;
+    if (result == RESULT_OK)
+        result = sale_list_add(call->api->sales, sale);
+    new_show_free(fresh);
+    if (result != RESULT_OK) {
+        /* It is in the ledger all the same, and will be listed after a restart. */
+        log_error("a new show cannot be listed before a restart", LOG_STRING("reason", result_name(result)));
+        call_refuse(call, result, NULL);
+        return;
+    }
+    call->sale = sale;
+    log_info("show made", LOG_INT("seats", sale->plan->seat_count), LOG_STRING("event_name", sale->terms.event_name));
+    reply_with_show(call, 201);
+}
+
+static void show_is_written(struct ledger_command *command) {
+    struct call *call = call_of_command(command);
+    if (command->result == RESULT_OK) {
+        call_on_clerk(call, list_new_show);
+    } else {
+        new_show_free(call->context);
+        call_refuse(call, RESULT_LEDGER_UNAVAILABLE, NULL);
+    }
+}
+
+static void write_new_show(struct call *call, struct new_show *fresh) {
+    fresh->show_id = id_new_uuid7(call->now_ms);
+    plan_write(fresh->plan, &fresh->plan_json);
+    sale_write_settings(&fresh->terms, fresh->plan, &fresh->settings_json);
+    fresh->record = (struct show_record){.show_id = fresh->show_id,
+                                         .event_name = bytes_of(fresh->terms.event_name),
+                                         .start_ms = fresh->terms.start_ms,
+                                         .plan_hash = fresh->plan->hash,
+                                         .plan_json = buffer_bytes(&fresh->plan_json),
+                                         .settings_json = buffer_bytes(&fresh->settings_json),
+                                         .created_ms = call->now_ms,
+                                         .updated_ms = call->now_ms};
+    call->context = fresh;
+    call->command = (struct ledger_command){.kind = LEDGER_CREATE_SHOW};
+    call->command.show.record = &fresh->record;
+    call->command.show.plan = fresh->plan;
+    if (!call_submit(call, show_is_written))
+        new_show_free(fresh);
+}
+
+/* On the clerk's thread: a stadium's plan takes a tenth of a second to read. */
+static void make_show(struct clerk_job *job, struct ledger_reader *reader) {
+    (void)reader;
+    struct call *call = call_of_job(job);
+    json_t *document;
+    if (!call_read_json(call, &document))
+        return;
+    struct new_show *fresh = calloc(1, sizeof *fresh);
+    if (!fresh) {
+        json_decref(document);
+        call_refuse(call, RESULT_OVERLOADED, NULL);
+        return;
+    }
+    buffer_init(&fresh->plan_json, LIMIT_PLAN_BYTES);
+    buffer_init(&fresh->settings_json, 256 * 1024);
+    bool understood = read_new_show(call, document, fresh);
+    json_decref(document);
+    if (understood && atomic_load(&call->api->sales->count) >= LIMIT_SHOWS) {
+        call_refuse(call, RESULT_OVERLOADED, "this server has as many shows as it takes");
+        understood = false;
+    }
+    if (understood)
+        write_new_show(call, fresh);
+    else
+        new_show_free(fresh);
+}
+
+void handle_admin_make_show(struct call *call) {
+    call = call_park(call);
+    if (call)
+        call_on_clerk(call, make_show);
+}
+
+/* ---- changing ---- */
+
+struct change {
+    struct sale_terms terms;
+    struct show_record record;
+    struct buffer settings_json;
+};
+
+static void change_free(struct change *change) {
+    buffer_release(&change->settings_json);
+    free(change);
+}
+
+static void change_is_written(struct ledger_command *command) {
+    struct call *call = call_of_command(command);
+    struct change *change = call->context;
+    if (command->result == RESULT_OK) {
+        sale_set_terms(call->sale, &change->terms, change->record.updated_ms);
+        reply_with_show(call, 200);
+    } else {
+        call_refuse(call, RESULT_LEDGER_UNAVAILABLE, NULL);
+    }
+    change_free(change);
+}
+
+/* Writes the terms to the ledger, then they count. */
+static void change_terms(struct call *call, const struct sale_terms *terms) {
+    call = call_park(call);
+    if (!call)
+        return;
+    struct change *change = calloc(1, sizeof *change);
+    if (!change) {
+        call_refuse(call, RESULT_OVERLOADED, NULL);
+        return;
+    }
+    change->terms = *terms;
+    buffer_init(&change->settings_json, 256 * 1024);
+    sale_write_settings(&change->terms, call->sale->plan, &change->settings_json);
+    change->record = (struct show_record){.show_id = call->sale->show_id,
+                                          .event_name = bytes_of(change->terms.event_name),
+                                          .start_ms = change->terms.start_ms,
+                                          .plan_hash = call->sale->plan->hash,
+                                          .settings_json = buffer_bytes(&change->settings_json),
+                                          .created_ms = call->sale->created_ms,
+                                          .updated_ms = call->now_ms};
+    call->context = change;
+    call->command = (struct ledger_command){.kind = LEDGER_CHANGE_SHOW};
+    call->command.show.record = &change->record;
+    if (!call_submit(call, change_is_written))
+        change_free(change);
+}
+
+void handle_admin_change_show(struct call *call) {
+    json_t *document;
+    if (!call_read_json(call, &document))
+        return;
+    struct sale_terms terms;
+    struct sale_fault fault = {0};
+    sale_copy_terms(call->sale, &terms, NULL);
+    enum result result = RESULT_OK;
+    if (json_object_get(document, "plan")) {
+        snprintf(fault.pointer, sizeof fault.pointer, "/plan");
+        snprintf(fault.detail, sizeof fault.detail, "a show's plan cannot be changed; make another show");
+        result = RESULT_INVALID_FIELD;
+    } else {
+        result = sale_read_terms(document, call->sale->plan, &terms, &fault);
+    }
+    json_decref(document);
+    if (result != RESULT_OK)
+        call_refuse_field(call, fault.pointer, fault.detail);
+    else
+        change_terms(call, &terms);
+}
+
+static void set_hand(struct call *call, enum sale_hand hand) {
+    struct sale_terms terms;
+    sale_copy_terms(call->sale, &terms, NULL);
+    terms.hand = hand;
+    change_terms(call, &terms);
+}
+
+void handle_admin_open(struct call *call) {
+    set_hand(call, SALE_OPENED);
+}
+
+void handle_admin_pause(struct call *call) {
+    set_hand(call, SALE_PAUSED);
+}
+
+/* Back to what it was before the pause: opened by hand if its time has not come, else by its time. */
+void handle_admin_resume(struct call *call) {
+    bool due = call->now_ms >= atomic_load(&call->sale->on_sale_ms);
+    set_hand(call, due ? SALE_AUTO : SALE_OPENED);
+}
+
+void handle_admin_close(struct call *call) {
+    set_hand(call, SALE_CLOSED);
+}
+
+/* ---- how it is doing ---- */
+
+static void write_refusals(struct json_writer *writer) {
+    json_key(writer, "refusals");
+    json_open(writer, '{');
+    for (int i = 0; i < RESULT_COUNT; i++)
+        if (metric_refusals((enum result)i))
+            json_member_int(writer, problem_code((enum result)i), metric_refusals((enum result)i));
+    json_close(writer, '}');
+}
+
+static void write_latency(struct json_writer *writer, const char *name, enum timing timing) {
+    static const struct {
+        const char *key;
+        double quantile;
+    } quantiles[] = {{"p50_ms", 0.5}, {"p95_ms", 0.95}, {"p99_ms", 0.99}};
+    json_key(writer, name);
+    json_open(writer, '{');
+    json_member_int(writer, "count", timing_count(timing));
+    for (size_t i = 0; i < sizeof quantiles / sizeof quantiles[0]; i++) {
+        json_key(writer, quantiles[i].key);
+        json_put_float(writer, (double)timing_quantile(timing, quantiles[i].quantile) / 1000.0);
+    }
+    json_close(writer, '}');
+}
+
+static void write_counts(struct call *call, struct json_writer *writer) {
+    struct show_counts counts;
+    show_lock(call->sale->show);
+    show_count(call->sale->show, &counts);
+    show_unlock(call->sale->show);
+    json_member_int(writer, "capacity", counts.capacity);
+    json_member_int(writer, "available", counts.available);
+    json_member_int(writer, "held", counts.held);
+    json_member_int(writer, "booked", counts.booked);
+    json_member_int(writer, "blocked", counts.blocked);
+    json_member_int(writer, "holds", counts.holds_held);
+    json_member_int(writer, "payments_open", counts.holds_paying);
+}
+
+static void write_totals(const struct ledger_totals *totals, const char *currency, struct json_writer *writer) {
+    json_key(writer, "bookings");
+    json_open(writer, '{');
+    json_member_int(writer, "confirmed", totals->confirmed);
+    json_member_int(writer, "pending", totals->pending);
+    json_member_int(writer, "cancelled", totals->cancelled);
+    json_member_int(writer, "tickets", totals->tickets);
+    json_close(writer, '}');
+    json_key(writer, "revenue");
+    json_open(writer, '{');
+    json_member_int(writer, "amount", totals->revenue);
+    json_member_int(writer, "refunded", totals->refunded);
+    json_member_text(writer, "currency", currency);
+    json_close(writer, '}');
+}
+
+static void read_stats(struct clerk_job *job, struct ledger_reader *reader) {
+    struct call *call = call_of_job(job);
+    struct ledger_totals totals;
+    if (call->api->ledger->read_totals(reader, &call->sale->show_id, &totals) != RESULT_OK) {
+        call_refuse(call, RESULT_LEDGER_UNAVAILABLE, NULL);
+        return;
+    }
+    struct sale_terms terms;
+    sale_copy_terms(call->sale, &terms, NULL);
+    struct buffer *body = call_scratch(call);
+    struct json_writer writer = json_writer(body);
+    json_open(&writer, '{');
+    json_key(&writer, "show_id");
+    json_put_uuid(&writer, &call->sale->show_id);
+    json_member_time(&writer, "now", call->now_ms);
+    json_member_text(&writer, "status", sale_status_name(sale_status(call->sale, call->now_ms)));
+    write_counts(call, &writer);
+    write_totals(&totals, terms.seats.currency, &writer);
+    json_key(&writer, "server");
+    json_open(&writer, '{');
+    json_member_int(&writer, "holds_per_minute", atomic_load(&call->api->holds_per_minute));
+    json_member_int(&writer, "bookings_per_minute", atomic_load(&call->api->bookings_per_minute));
+    write_refusals(&writer);
+    json_key(&writer, "latency");
+    json_open(&writer, '{');
+    write_latency(&writer, "reserve", TIMING_RESERVE_SECONDS);
+    write_latency(&writer, "confirm", TIMING_CONFIRM_SECONDS);
+    write_latency(&writer, "gateway", TIMING_GATEWAY_CALL_SECONDS);
+    write_latency(&writer, "ledger", TIMING_LEDGER_COMMAND_SECONDS);
+    json_close(&writer, '}');
+    json_close(&writer, '}');
+    json_close(&writer, '}');
+    call_reply(call, 200, buffer_bytes(body));
+}
+
+void handle_admin_read_stats(struct call *call) {
+    call = call_park(call);
+    if (call)
+        call_on_clerk(call, read_stats);
+}

@@ -1,0 +1,99 @@
+/* The HTTP contract (docs/openapi.yaml): routes, identity, what is said when something is refused.
+ *
+ * What is in routes.def is dispatched here; a handler a route, one file a resource. Two services are offered to the reactors: the fans'
+ * listener and the operator's; a route of one is not there on the other.
+ *
+ * Handlers run on reactors and never block: what takes long is handed to the services below, which the runtime provides.
+ */
+#ifndef ONSALE_API_API_H
+#define ONSALE_API_API_H
+
+#include "api/answers.h"
+#include "api/sale.h"
+#include "base/mailbox.h"
+#include "bookings/ledger.h"
+#include "net/http.h"
+#include "seats/hold_store.h"
+
+/* Work for the clerk's thread, which may block and has a reader of the ledger. A member of what is handed over. */
+struct clerk_job {
+    struct envelope envelope;                                           /* private */
+    void (*run)(struct clerk_job *job, struct ledger_reader *reader); /* on the clerk's thread; the job is the runner's again */
+};
+
+/* A fan pays for a reservation. The cashier answers by sending `envelope` to the exchange's reactor. */
+struct confirm_call {
+    struct envelope envelope;
+    struct reactor *reactor;
+    void (*answered)(struct envelope *envelope, void *reactor); /* opens the envelope that comes back */
+    struct sale *sale;
+    struct id reservation;
+    struct id token_hash; /* to tell a repeated call from one with another card */
+    bool has_token;
+    char token[LIMIT_PAYMENT_TOKEN_BYTES + 1]; /* wiped as soon as it is not needed */
+    struct hold_answer_key answer_key;
+
+    /* set by the cashier */
+    struct confirm_outcome outcome;
+    bool answer_kept; /* the outcome's answer was kept with what it did */
+
+    /* private to the cashier */
+    int64_t give_up_ms;
+    struct confirm_call *next_waiter;             /* on the same saga */
+    struct confirm_call *next_in_time, **in_time; /* in the list of those that wait, oldest first */
+    void *saga;
+};
+
+/* The operator gives a booking's money back, or a part of it. */
+struct refund_call {
+    struct envelope envelope;
+    struct reactor *reactor;
+    void (*answered)(struct envelope *envelope, void *reactor);
+    struct sale *sale;
+    struct booking booking; /* as the ledger has it; its texts point into `storage` */
+    struct buffer storage;
+    uint32_t seat_count; /* 0: all */
+    uint32_t seats[LIMIT_SEATS_PER_HOLD]; /* indices into booking.seat_ids */
+    char reason[PAYMENT_CODE_BYTES];
+
+    enum result result; /* OK: the seats are free, the money is on its way */
+};
+
+struct api_services {
+    void *runtime;
+    /* False: 503, the call stays the caller's. */
+    bool (*confirm)(void *runtime, struct confirm_call *call);
+    bool (*refund)(void *runtime, struct refund_call *call);
+    void (*clerk)(void *runtime, struct clerk_job *job);
+    void (*wake_ticker)(void *runtime);
+    bool (*is_ready)(void *runtime);
+    /* A show that was just made: the hold store is told of it. */
+    enum result (*know_show)(void *runtime, struct sale *sale);
+    /* Answers to keyed reserve calls that the ledger has not been told yet: NOT_FOUND, or the answer with its body in `storage`. */
+    enum result (*find_recent_answer)(void *runtime, const struct id *key, struct kept_answer *answer, struct buffer *storage);
+};
+
+struct idempotency;
+
+struct api {
+    struct sale_list *sales;
+    struct hold_store *holds;
+    struct ledger *ledger;
+    struct api_services services;
+    struct id admin_token_hash;
+    struct bytes openapi; /* the document, as JSON */
+    struct idempotency *idempotency;
+    atomic_llong bookings_per_minute, holds_per_minute; /* set by the ticker */
+};
+
+MUST_USE enum result api_init(struct api *api);
+void api_release(struct api *api);
+
+/* The two listeners' services; `context` is the api. */
+struct http_service api_fan_service(struct api *api);
+struct http_service api_operator_service(struct api *api);
+
+/* The hash under which a bearer token is known: compared in constant time, so that the token itself need not be kept. */
+struct id api_token_hash(struct bytes token);
+
+#endif

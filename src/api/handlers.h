@@ -1,0 +1,23 @@
+/* The handlers of routes.def, and what several of them share. */
+#ifndef ONSALE_API_HANDLERS_H
+#define ONSALE_API_HANDLERS_H
+
+#include "api/call.h"
+
+#define ROUTE(name, side, method, pattern, body, max_body) void handle_##name(struct call *call);
+#include "api/routes.def"
+#undef ROUTE
+
+/* A member "user_id". False: refused, and answered. */
+MUST_USE bool read_user(struct call *call, const json_t *document, struct user_id *user);
+
+/* A list of seat ids of the call's show under `key`, each once. `most` is the room in `seats`. False: refused, and answered. */
+MUST_USE bool read_seats(struct call *call, const json_t *document, const char *key, uint32_t most, uint32_t *seats, uint32_t *count);
+
+/* Refuses with the seats that it is about. */
+void refuse_seats(struct call *call, enum result result, uint32_t count, const uint32_t *seats);
+
+/* Writes the booking as its owner sees it, or as the operator does. */
+void write_booking(struct json_writer *writer, const struct booking *booking, bool for_operator);
+
+#endif

@@ -1,0 +1,299 @@
+/* From a request to its handler: which route, whose listener, what may stand in the body, which show.
+ *
+ * Happy path: admit() sees the head, finds the route and allows the body; handle() finds it again with the body there, makes a call on the stack and
+ * runs the handler. What is wrong is answered by refuse() before any body is read. */
+#include "api/call.h"
+#include "api/idempotency.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/metrics.h"
+#include "base/panic.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+
+#define ROUTE(name, side, method, pattern, body, max_body) void handle_##name(struct call *call);
+#include "api/routes.def"
+#undef ROUTE
+
+const struct route api_routes[] = {
+#define ROUTE(name, side, method, pattern, body, max_body)                                                             \
+    {#name, SIDE_##side, HTTP_##method, pattern, BODY_##body, max_body, handle_##name},
+#include "api/routes.def"
+#undef ROUTE
+};
+const unsigned api_route_count = sizeof api_routes / sizeof api_routes[0];
+
+#define MOST_SEGMENTS 8
+
+struct segments {
+    unsigned count;
+    struct bytes at[MOST_SEGMENTS];
+};
+
+/* "/a/b" → "a", "b". False if there are too many for any route. */
+static bool split(struct bytes path, struct segments *segments) {
+    segments->count = 0;
+    for (size_t start = 1; start <= path.length;) {
+        const char *slash = memchr(path.at + start, '/', path.length - start);
+        size_t end = slash ? (size_t)(slash - path.at) : path.length;
+        if (segments->count == MOST_SEGMENTS)
+            return false;
+        segments->at[segments->count++] = (struct bytes){path.at + start, end - start};
+        start = end + 1;
+    }
+    return true;
+}
+
+static struct segments patterns[sizeof api_routes / sizeof api_routes[0]];
+
+static void split_patterns(void) {
+    for (unsigned i = 0; i < api_route_count; i++) {
+        bool fits = split(bytes_of(api_routes[i].pattern), &patterns[i]);
+        assert(fits);
+    }
+}
+
+struct subjects {
+    struct bytes show, reservation, booking; /* at NULL: not in the pattern */
+};
+
+static bool matches(const struct segments *pattern, const struct segments *path, struct subjects *subjects) {
+    *subjects = (struct subjects){0};
+    if (pattern->count != path->count)
+        return false;
+    for (unsigned i = 0; i < path->count; i++) {
+        if (bytes_equal(pattern->at[i], BYTES("{show}")))
+            subjects->show = path->at[i];
+        else if (bytes_equal(pattern->at[i], BYTES("{reservation}")))
+            subjects->reservation = path->at[i];
+        else if (bytes_equal(pattern->at[i], BYTES("{booking}")))
+            subjects->booking = path->at[i];
+        else if (!bytes_equal(pattern->at[i], path->at[i]))
+            return false;
+    }
+    return true;
+}
+
+static bool is_for(const struct route *route, bool operator_side) {
+    return (route->side != SIDE_FAN) == operator_side;
+}
+
+/* NOT_FOUND, METHOD_NOT_ALLOWED, or the route and what its path names. */
+static enum result find_route(const struct http_request *request, bool operator_side, const struct route **route,
+                              struct subjects *subjects) {
+    struct segments path;
+    enum http_method method = request->method == HTTP_HEAD ? HTTP_GET : request->method;
+    enum result result = RESULT_NOT_FOUND;
+    if (!split(request->path, &path))
+        return RESULT_NOT_FOUND;
+    for (unsigned i = 0; i < api_route_count; i++) {
+        if (!is_for(&api_routes[i], operator_side) || !matches(&patterns[i], &path, subjects))
+            continue;
+        if (api_routes[i].method == method) {
+            *route = &api_routes[i];
+            return RESULT_OK;
+        }
+        result = RESULT_METHOD_NOT_ALLOWED;
+    }
+    return result;
+}
+
+struct id api_token_hash(struct bytes token) {
+    return hash_128((struct bytes[]){BYTES("admin token"), token}, 2);
+}
+
+static bool is_operator(const struct api *api, const struct http_request *request) {
+    struct bytes value = http_field(request, "authorization");
+    if (http_field_count(request, "authorization") != 1 || value.length < 7 ||
+        !bytes_equal_nocase((struct bytes){value.at, 7}, BYTES("Bearer ")))
+        return false;
+    struct id hash = api_token_hash((struct bytes){value.at + 7, value.length - 7});
+    return sodium_memcmp(hash.at, api->admin_token_hash.at, sizeof hash.at) == 0;
+}
+
+static bool is_json(struct bytes content_type) {
+    struct bytes wanted = BYTES("application/json");
+    if (content_type.length < wanted.length ||
+        !bytes_equal_nocase((struct bytes){content_type.at, wanted.length}, wanted))
+        return false;
+    if (content_type.length == wanted.length)
+        return true;
+    char next = content_type.at[wanted.length];
+    return next == ';' || next == ' ' || next == '\t';
+}
+
+static enum result admit(struct api *api, bool operator_side, const struct http_request *head, size_t *max_body) {
+    const struct route *route;
+    struct subjects subjects;
+    if (operator_side && bytes_start_with(head->path, BYTES("/api/")) && !is_operator(api, head))
+        return RESULT_UNAUTHORIZED;
+    enum result result = find_route(head, operator_side, &route, &subjects);
+    if (result != RESULT_OK)
+        return result;
+    if (route->body != BODY_NONE && head->content_type.length && !is_json(head->content_type))
+        return RESULT_UNSUPPORTED_MEDIA_TYPE;
+    *max_body = route->max_body;
+    return RESULT_OK;
+}
+
+/* True if `coding` is named in Accept-Encoding and not with a weight of 0. */
+static bool accepts(struct bytes list, const char *coding) {
+    size_t length = strlen(coding);
+    for (size_t at = 0; at < list.length;) {
+        const char *comma = memchr(list.at + at, ',', list.length - at);
+        size_t end = comma ? (size_t)(comma - list.at) : list.length;
+        while (at < end && (list.at[at] == ' ' || list.at[at] == '\t'))
+            at++;
+        struct bytes item = {list.at + at, end - at};
+        if (item.length >= length && bytes_equal_nocase((struct bytes){item.at, length}, bytes_of(coding))) {
+            struct bytes rest = {item.at + length, item.length - length};
+            const char *weight = rest.length ? memchr(rest.at, '=', rest.length) : NULL;
+            if (!weight)
+                return true;
+            for (const char *c = weight + 1; c < rest.at + rest.length; c++)
+                if (*c >= '1' && *c <= '9')
+                    return true;
+        }
+        at = end + 1;
+    }
+    return false;
+}
+
+/* Finds what the path names. False: refused, and answered. */
+static bool find_subjects(struct call *call, const struct subjects *subjects) {
+    if (subjects->show.at) {
+        struct id show_id;
+        call->sale = id_parse_uuid(subjects->show, &show_id) ? sale_find(call->api->sales, &show_id) : NULL;
+        if (!call->sale) {
+            call_refuse(call, RESULT_SHOW_NOT_FOUND, NULL);
+            return false;
+        }
+    }
+    if (subjects->reservation.at && !id_parse_letter(subjects->reservation, 'r', &call->subject)) {
+        call_refuse(call, RESULT_RESERVATION_NOT_FOUND, NULL);
+        return false;
+    }
+    if (subjects->booking.at && !id_parse_letter(subjects->booking, 'b', &call->subject)) {
+        call_refuse(call, RESULT_BOOKING_NOT_FOUND, NULL);
+        return false;
+    }
+    return true;
+}
+
+static void handle(struct api *api, bool operator_side, struct exchange *exchange, const struct http_request *request) {
+    struct subjects subjects;
+    struct call call = {.api = api,
+                        .exchange = exchange,
+                        .on_reactor = true,
+                        .query = request->query,
+                        .body = request->body,
+                        .arrived_us = request->arrived_us,
+                        .now_ms = clock_now_ms(),
+                        .timing = -1};
+    enum result result = find_route(request, operator_side, &call.route, &subjects);
+    if (result != RESULT_OK) {
+        call_refuse(&call, result, NULL); /* admit() saw to it; only a route that went away in between comes here */
+        return;
+    }
+    panic_context(call.route->name);
+    if (call.route->side != SIDE_PROBE && !api->services.is_ready(api->services.runtime)) {
+        call_refuse(&call, RESULT_OVERLOADED, "the server is starting");
+        return;
+    }
+    if (!find_subjects(&call, &subjects))
+        return;
+    if (call.route->method == HTTP_GET) {
+        call.if_none_match = http_field(request, "if-none-match");
+        call.takes_gzip = accepts(http_field(request, "accept-encoding"), "gzip");
+        call.wants_csv = accepts(http_field(request, "accept"), "text/csv");
+    } else if (call.route->method == HTTP_POST) {
+        struct bytes key = http_field(request, "idempotency-key");
+        if (key.at) {
+            if (http_field_count(request, "idempotency-key") > 1)
+                call_refuse(&call, RESULT_BAD_REQUEST, "Idempotency-Key is there more than once");
+            else
+                idempotency_begin(&call, key);
+            return;
+        }
+    }
+    call.route->handle(&call);
+}
+
+static void add_allow(struct buffer *headers, const struct http_request *request, bool operator_side) {
+    struct segments path;
+    struct subjects subjects;
+    const char *between = "Allow: ";
+    if (!split(request->path, &path))
+        return;
+    for (unsigned i = 0; i < api_route_count; i++) {
+        if (!is_for(&api_routes[i], operator_side) || !matches(&patterns[i], &path, &subjects))
+            continue;
+        buffer_printf(headers, "%s%s", between, http_method_name(api_routes[i].method));
+        between = ", ";
+    }
+    buffer_add_text(headers, "\r\n");
+}
+
+static void refuse(bool operator_side, struct exchange *exchange, const struct http_request *request, enum result result,
+                   const char *detail) {
+    metric_refused(result);
+    char headers_room[512], body_room[2048];
+    struct buffer headers = {.at = headers_room, .capacity = sizeof headers_room, .limit = sizeof headers_room};
+    struct buffer body = {.at = body_room, .capacity = sizeof body_room, .limit = sizeof body_room};
+    buffer_add_text(&headers, "Content-Type: application/problem+json\r\nCache-Control: no-store\r\n");
+    if (result == RESULT_METHOD_NOT_ALLOWED && request)
+        add_allow(&headers, request, operator_side);
+    if (result == RESULT_UNAUTHORIZED)
+        buffer_add_text(&headers, "WWW-Authenticate: Bearer\r\n");
+    if (problem_status(result) == 503)
+        buffer_add_text(&headers, "Retry-After: 1\r\n");
+    problem_write(&body, result, detail);
+    exchange_reply(exchange, problem_status(result), buffer_bytes(&headers), buffer_bytes(&body));
+}
+
+static enum result fan_admit(void *context, const struct http_request *head, size_t *max_body) {
+    return admit(context, false, head, max_body);
+}
+
+static enum result operator_admit(void *context, const struct http_request *head, size_t *max_body) {
+    return admit(context, true, head, max_body);
+}
+
+static void fan_handle(void *context, struct exchange *exchange, const struct http_request *request) {
+    handle(context, false, exchange, request);
+}
+
+static void operator_handle(void *context, struct exchange *exchange, const struct http_request *request) {
+    handle(context, true, exchange, request);
+}
+
+static void fan_refuse(void *context, struct exchange *exchange, const struct http_request *request, enum result result,
+                       const char *detail) {
+    (void)context;
+    refuse(false, exchange, request, result, detail);
+}
+
+static void operator_refuse(void *context, struct exchange *exchange, const struct http_request *request,
+                            enum result result, const char *detail) {
+    (void)context;
+    refuse(true, exchange, request, result, detail);
+}
+
+struct http_service api_fan_service(struct api *api) {
+    return (struct http_service){api, fan_admit, fan_handle, fan_refuse};
+}
+
+struct http_service api_operator_service(struct api *api) {
+    return (struct http_service){api, operator_admit, operator_handle, operator_refuse};
+}
+
+enum result api_init(struct api *api) {
+    split_patterns();
+    return idempotency_new(&api->idempotency);
+}
+
+void api_release(struct api *api) {
+    idempotency_free(api->idempotency);
+    api->idempotency = NULL;
+}

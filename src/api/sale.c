@@ -1,0 +1,173 @@
+#include "api/sale.h"
+#include "base/clock.h"
+#include "base/panic.h"
+
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void sale_list_init(struct sale_list *list) {
+    memset(list, 0, sizeof *list);
+    pthread_mutex_init(&list->lock, NULL);
+}
+
+static uint32_t home_of(const struct id *show_id) {
+    uint32_t hash;
+    memcpy(&hash, show_id->at + 10, sizeof hash);
+    return hash % (2 * LIMIT_SHOWS);
+}
+
+enum result sale_list_add(struct sale_list *list, struct sale *sale) {
+    enum result result = RESULT_OK;
+    pthread_mutex_lock(&list->lock);
+    unsigned count = atomic_load(&list->count);
+    if (sale_find(list, &sale->show_id)) {
+        result = RESULT_CONFLICT;
+    } else if (count == LIMIT_SHOWS) {
+        result = RESULT_OVERLOADED;
+    } else {
+        list->sales[count] = sale;
+        uint32_t at = home_of(&sale->show_id);
+        while (atomic_load_explicit(&list->by_id[at], memory_order_relaxed))
+            at = (at + 1) % (2 * LIMIT_SHOWS);
+        atomic_store_explicit(&list->by_id[at], sale, memory_order_release);
+        atomic_store_explicit(&list->count, count + 1, memory_order_release);
+    }
+    pthread_mutex_unlock(&list->lock);
+    return result;
+}
+
+struct sale *sale_find(const struct sale_list *list, const struct id *show_id) {
+    for (uint32_t at = home_of(show_id);; at = (at + 1) % (2 * LIMIT_SHOWS)) {
+        struct sale *sale = atomic_load_explicit(&list->by_id[at], memory_order_acquire);
+        if (!sale || id_equal(&sale->show_id, show_id))
+            return sale;
+    }
+}
+
+struct sale *sale_of_reservation(const struct sale_list *list, const struct id *reservation) {
+    uint16_t tag = id_reservation_tag(reservation);
+    unsigned count = atomic_load_explicit(&list->count, memory_order_acquire);
+    for (unsigned i = 0; i < count; i++) {
+        struct sale *sale = list->sales[i];
+        if (id_show_tag(&sale->show_id) != tag)
+            continue;
+        show_lock(sale->show);
+        bool known = hold_find(sale->show, reservation) != HOLD_NO_SLOT;
+        show_unlock(sale->show);
+        if (known)
+            return sale;
+    }
+    return NULL;
+}
+
+static enum result make_plan_answer(struct sale *sale) {
+    struct buffer text;
+    buffer_init(&text, LIMIT_PLAN_BYTES);
+    plan_write(sale->plan, &text);
+    if (buffer_ok(&text)) {
+        sale->plan_json = blob_copy(buffer_bytes(&text));
+        sale->plan_json_gzip = blob_gzip(buffer_bytes(&text));
+    }
+    buffer_release(&text);
+    char hash[32];
+    hex_encode(sale->plan->hash.at, sizeof sale->plan->hash.at, hash);
+    snprintf(sale->plan_etag, sizeof sale->plan_etag, "\"%.32s\"", hash);
+    return sale->plan_json && sale->plan_json_gzip ? RESULT_OK : RESULT_OVERLOADED;
+}
+
+enum result sale_new(const struct id *show_id, struct plan *plan, const struct sale_terms *terms, uint32_t epoch,
+                     int64_t now_ms, struct sale **sale) {
+    struct sale *made = calloc(1, sizeof *made);
+    if (!made) {
+        plan_free(plan);
+        return RESULT_OVERLOADED;
+    }
+    made->show_id = *show_id;
+    made->plan = plan;
+    made->terms = *terms;
+    made->created_ms = made->updated_ms = now_ms;
+    pthread_mutex_init(&made->lock, NULL);
+    atomic_init(&made->hand, (int)terms->hand);
+    atomic_init(&made->on_sale_ms, terms->on_sale_ms);
+    made->show = show_new(show_id, plan, &terms->seats, epoch);
+    enum result result = made->show ? feed_new(made->show, &made->feed) : RESULT_OVERLOADED;
+    if (result == RESULT_OK)
+        result = make_plan_answer(made);
+    if (result != RESULT_OK) {
+        sale_free(made);
+        return result;
+    }
+    /* The parsed document of a stadium is tens of megabytes, freed by now: give them back. */
+    malloc_trim(0);
+    *sale = made;
+    return RESULT_OK;
+}
+
+void sale_free(struct sale *sale) {
+    if (!sale)
+        return;
+    feed_free(sale->feed);
+    if (sale->show)
+        show_free(sale->show);
+    plan_free(sale->plan);
+    blob_drop(sale->plan_json);
+    blob_drop(sale->plan_json_gzip);
+    pthread_mutex_destroy(&sale->lock);
+    free(sale);
+}
+
+void sale_set_terms(struct sale *sale, const struct sale_terms *terms, int64_t now_ms) {
+    pthread_mutex_lock(&sale->lock);
+    sale->terms = *terms;
+    sale->updated_ms = now_ms;
+    atomic_store(&sale->hand, (int)terms->hand);
+    atomic_store(&sale->on_sale_ms, terms->on_sale_ms);
+    show_lock(sale->show);
+    show_configure(sale->show, &terms->seats);
+    show_unlock(sale->show);
+    pthread_mutex_unlock(&sale->lock);
+}
+
+void sale_copy_terms(struct sale *sale, struct sale_terms *terms, int64_t *updated_ms) {
+    pthread_mutex_lock(&sale->lock);
+    *terms = sale->terms;
+    if (updated_ms)
+        *updated_ms = sale->updated_ms;
+    pthread_mutex_unlock(&sale->lock);
+}
+
+static enum sale_status status_by_hand_and_time(const struct sale *sale, int64_t now_ms) {
+    switch ((enum sale_hand)atomic_load_explicit(&sale->hand, memory_order_relaxed)) {
+    case SALE_OPENED:
+        return SALE_STATUS_ON_SALE;
+    case SALE_PAUSED:
+        return SALE_STATUS_PAUSED;
+    case SALE_CLOSED:
+        return SALE_STATUS_CLOSED;
+    case SALE_AUTO:
+        break;
+    }
+    int64_t on_sale_ms = atomic_load_explicit(&sale->on_sale_ms, memory_order_relaxed);
+    return now_ms >= on_sale_ms ? SALE_STATUS_ON_SALE : SALE_STATUS_SCHEDULED;
+}
+
+enum result sale_is_open(const struct sale *sale, int64_t now_ms) {
+    return status_by_hand_and_time(sale, now_ms) == SALE_STATUS_ON_SALE ? RESULT_OK : RESULT_SALE_NOT_OPEN;
+}
+
+enum sale_status sale_status(struct sale *sale, int64_t now_ms) {
+    enum sale_status status = status_by_hand_and_time(sale, now_ms);
+    if (status != SALE_STATUS_ON_SALE)
+        return status;
+    struct show_counts counts;
+    show_lock(sale->show);
+    show_count(sale->show, &counts);
+    show_unlock(sale->show);
+    return counts.available + counts.held == 0 ? SALE_STATUS_SOLD_OUT : status;
+}
+
+const char *sale_status_name(enum sale_status status) {
+    static const char *const names[] = {"SCHEDULED", "ON_SALE", "PAUSED", "SOLD_OUT", "CLOSED"};
+    return names[status];
+}

@@ -1,0 +1,101 @@
+/* A show on sale: its seats (seats/show.h), what the operator set, what fans see of it. And the list of all of them.
+ *
+ * A sale is made once and lives as long as the process; the list only grows, so that a reactor finds a sale without a lock. What an
+ * operator may change is under the sale's own lock (sale_lock), taken before the show's where both are.
+ */
+#ifndef ONSALE_API_SALE_H
+#define ONSALE_API_SALE_H
+
+#include "base/json.h"
+#include "bookings/ledger.h"
+#include "feed/seat_feed.h"
+#include "net/blob.h"
+#include "seats/show.h"
+
+/* What the operator said by hand; AUTO follows on_sale_ms. */
+enum sale_hand { SALE_AUTO, SALE_OPENED, SALE_PAUSED, SALE_CLOSED };
+
+enum sale_status { SALE_STATUS_SCHEDULED, SALE_STATUS_ON_SALE, SALE_STATUS_PAUSED, SALE_STATUS_SOLD_OUT, SALE_STATUS_CLOSED };
+
+#define SALE_IMAGE_BYTES 96
+
+struct sale_terms {
+    char event_name[LIMIT_NAME_BYTES + 1];
+    int64_t start_ms;   /* 0: not set */
+    int64_t on_sale_ms; /* 0: at once */
+    enum sale_hand hand;
+    struct show_settings seats;
+};
+
+struct sale {
+    /* set once */
+    struct id show_id;
+    struct show *show;
+    struct plan *plan;
+    struct blob *plan_json;      /* what GET …/plan answers */
+    struct blob *plan_json_gzip;
+    char plan_etag[40];
+    struct seat_feed *feed;
+    int64_t created_ms;
+    struct sale *next_with_tag;  /* another show whose reservations carry the same tag */
+
+    pthread_mutex_t lock;
+    /* under lock */
+    struct sale_terms terms;
+    int64_t updated_ms;
+
+    /* atomic: what every request asks */
+    atomic_int hand;
+    atomic_llong on_sale_ms;
+};
+
+struct sale_list {
+    struct sale *sales[LIMIT_SHOWS];
+    atomic_uint count;
+    pthread_mutex_t lock;                        /* held to add */
+    _Atomic(struct sale *) by_id[2 * LIMIT_SHOWS]; /* open addressing; entries are never taken out */
+};
+
+void sale_list_init(struct sale_list *list);
+
+/* OVERLOADED when the list is full, CONFLICT when the show is in it. */
+MUST_USE enum result sale_list_add(struct sale_list *list, struct sale *sale);
+struct sale *sale_find(const struct sale_list *list, const struct id *show_id);
+/* The sale whose show knows this reservation (it may have ended), or NULL. Takes and leaves the show's lock. */
+struct sale *sale_of_reservation(const struct sale_list *list, const struct id *reservation);
+
+/* Makes a sale from a plan (owned from here) and terms. Takes tens of milliseconds for a stadium: never on a reactor. */
+MUST_USE enum result sale_new(const struct id *show_id, struct plan *plan, const struct sale_terms *terms, uint32_t epoch,
+                              int64_t now_ms, struct sale **sale);
+void sale_free(struct sale *sale);
+
+void sale_set_terms(struct sale *sale, const struct sale_terms *terms, int64_t now_ms);
+void sale_copy_terms(struct sale *sale, struct sale_terms *terms, int64_t *updated_ms);
+
+/* Takes the show's lock to see whether it is sold out. */
+enum sale_status sale_status(struct sale *sale, int64_t now_ms);
+const char *sale_status_name(enum sale_status status);
+/* OK, or SALE_NOT_OPEN. No lock. */
+MUST_USE enum result sale_is_open(const struct sale *sale, int64_t now_ms);
+
+/* ---- the operator's documents ---- */
+
+struct sale_fault {
+    char pointer[200]; /* RFC 6901 */
+    char detail[300];
+};
+
+/* Reads the members of a show's document into `terms`; members that are missing keep what `terms` says. INVALID_FIELD and where. */
+MUST_USE enum result sale_read_terms(const json_t *document, const struct plan *plan, struct sale_terms *terms, struct sale_fault *fault);
+/* Only the member "prices", as it may stand in a plan's document too. */
+MUST_USE enum result sale_read_prices(const json_t *document, const struct plan *plan, struct sale_terms *terms,
+                                      struct sale_fault *fault);
+/* Terms for a show that says nothing: 600 s of hold, 60 s of grace, one payment attempt, no limit a person. */
+void sale_default_terms(struct sale_terms *terms);
+/* The settings as the ledger keeps them; reads back by sale_read_terms(). */
+void sale_write_settings(const struct sale_terms *terms, const struct plan *plan, struct buffer *out);
+/* The show as fans see it, in the list (`brief`) or whole; and as the operator does. */
+void sale_write(struct sale *sale, int64_t now_ms, bool brief, struct json_writer *writer);
+void sale_write_for_operator(struct sale *sale, int64_t now_ms, struct json_writer *writer);
+
+#endif

@@ -1,0 +1,168 @@
+/* What is the same for every fan: shows, the plan, the seats. */
+#include "api/handlers.h"
+#include "base/hash.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define SHOWS_CACHE "public, max-age=1"
+
+static struct buffer *write_list(struct call *call, bool for_operator) {
+    struct buffer *body = call_scratch(call);
+    struct json_writer writer = json_writer(body);
+    unsigned count = atomic_load_explicit(&call->api->sales->count, memory_order_acquire);
+    json_open(&writer, '[');
+    for (unsigned i = 0; i < count; i++) {
+        if (for_operator)
+            sale_write_for_operator(call->api->sales->sales[i], call->now_ms, &writer);
+        else
+            sale_write(call->api->sales->sales[i], call->now_ms, true, &writer);
+    }
+    json_close(&writer, ']');
+    return body;
+}
+
+/* An answer made for this request, yet the same for everyone: with an ETag of its content. */
+static void reply_shared(struct call *call, struct buffer *body) {
+    char etag[40], hash[32];
+    struct bytes content = buffer_bytes(body);
+    struct id digest = hash_128(&content, 1);
+    hex_encode(digest.at, sizeof digest.at, hash);
+    snprintf(etag, sizeof etag, "\"%.32s\"", hash);
+    struct prepared prepared = {.content_type = "application/json", .cache_control = SHOWS_CACHE, .etag = etag};
+    if (call_has_etag(call, etag)) {
+        call_reply_not_modified(call, &prepared);
+        return;
+    }
+    prepared.body = blob_copy(content);
+    if (!prepared.body) {
+        call_refuse(call, RESULT_OVERLOADED, NULL);
+        return;
+    }
+    call_reply_prepared(call, &prepared);
+}
+
+void handle_list_shows(struct call *call) {
+    reply_shared(call, write_list(call, false));
+}
+
+void handle_admin_list_shows(struct call *call) {
+    call_reply(call, 200, buffer_bytes(write_list(call, true)));
+}
+
+void handle_read_show(struct call *call) {
+    struct buffer *body = call_scratch(call);
+    struct json_writer writer = json_writer(body);
+    sale_write(call->sale, call->now_ms, false, &writer);
+    reply_shared(call, body);
+}
+
+void handle_admin_read_show(struct call *call) {
+    struct buffer *body = call_scratch(call);
+    struct json_writer writer = json_writer(body);
+    sale_write_for_operator(call->sale, call->now_ms, &writer);
+    call_reply(call, 200, buffer_bytes(body));
+}
+
+/* A show's plan never changes, and its hash is its name: a cache may keep it for good. */
+void handle_read_plan(struct call *call) {
+    struct prepared prepared = {.content_type = "application/json",
+                                .cache_control = "public, max-age=31536000, immutable",
+                                .etag = call->sale->plan_etag,
+                                .gzip = call->takes_gzip};
+    if (call_has_etag(call, prepared.etag)) {
+        call_reply_not_modified(call, &prepared);
+        return;
+    }
+    prepared.body = blob_take(call->takes_gzip ? call->sale->plan_json_gzip : call->sale->plan_json);
+    call_reply_prepared(call, &prepared);
+}
+
+/* ---- seats ---- */
+
+/* A cache at the edge may answer for a second; a fan's own browser asks again each time, and is told 304. */
+#define SEATS_CACHE "public, max-age=0, s-maxage=1"
+
+static void reply_seats(struct call *call, enum feed_form form, struct blob *blob, uint64_t sequence) {
+    char etag[FEED_ETAG_BYTES], more[48];
+    feed_etag(call->sale->feed, form, sequence, etag);
+    snprintf(more, sizeof more, "X-Sequence: %llu\r\n", (unsigned long long)sequence);
+    struct prepared prepared = {.body = blob,
+                                .content_type = form == FEED_BITS ? "application/octet-stream" : "application/json",
+                                .cache_control = SEATS_CACHE,
+                                .etag = etag,
+                                .gzip = form == FEED_JSON_GZIP,
+                                .more = more};
+    if (blob)
+        call_reply_prepared(call, &prepared);
+    else
+        call_reply_not_modified(call, &prepared);
+}
+
+struct viewer {
+    struct feed_waiter waiter;
+    struct call *call;
+};
+
+static void show_seats(struct call *call) {
+    struct viewer *viewer = call->context;
+    struct feed_waiter waiter = viewer->waiter;
+    free(viewer);
+    if (waiter.blob)
+        reply_seats(call, waiter.form, waiter.blob, waiter.sequence);
+    else
+        call_refuse(call, RESULT_OVERLOADED, NULL);
+}
+
+/* On the ticker's thread: the snapshot is there. */
+static void snapshot_is_ready(struct feed_waiter *waiter) {
+    struct viewer *viewer = (struct viewer *)(void *)((char *)waiter - offsetof(struct viewer, waiter));
+    call_on_reactor(viewer->call, show_seats);
+}
+
+/* Waits for the next snapshot, parked. */
+static void wait_for_snapshot(struct call *call, enum feed_form form) {
+    struct api *api = call->api;
+    struct sale *sale = call->sale;
+    struct viewer *viewer = malloc(sizeof *viewer);
+    if (!viewer) {
+        call_refuse(call, RESULT_OVERLOADED, NULL);
+        return;
+    }
+    call = call_park(call);
+    if (!call) {
+        free(viewer);
+        return;
+    }
+    *viewer = (struct viewer){.waiter = {.form = form, .ready = snapshot_is_ready}, .call = call};
+    call->context = viewer;
+    call_leave_reactor(call);
+    if (feed_wait(sale->feed, &viewer->waiter))
+        api->services.wake_ticker(api->services.runtime);
+}
+
+static void read_feed(struct call *call, enum feed_form form) {
+    char etag[FEED_ETAG_BYTES];
+    uint64_t sequence = show_sequence(call->sale->show);
+    if (call->if_none_match.length) {
+        feed_etag(call->sale->feed, form, sequence, etag);
+        if (call_has_etag(call, etag)) {
+            reply_seats(call, form, NULL, sequence);
+            return;
+        }
+    }
+    struct blob *blob = feed_get(call->sale->feed, form, &sequence);
+    if (blob)
+        reply_seats(call, form, blob, sequence);
+    else
+        wait_for_snapshot(call, form);
+}
+
+void handle_read_seats(struct call *call) {
+    read_feed(call, call->takes_gzip ? FEED_JSON_GZIP : FEED_JSON);
+}
+
+void handle_read_seat_bits(struct call *call) {
+    read_feed(call, FEED_BITS);
+}
