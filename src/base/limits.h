@@ -48,6 +48,9 @@
 #define LIMIT_SEATS_PER_HOLD 100
 #define LIMIT_HOLD_SECONDS 86400
 #define LIMIT_GRACE_SECONDS 3600
+#define LIMIT_ANSWER_BODY_BYTES (64 * 1024)           /* of an answer kept with a hold */
+#define LIMIT_WAITING_ANSWERS 65536                   /* kept with holds, not in the ledger yet; over it 503 */
+#define LIMIT_WAITING_ANSWER_BYTES (32 * 1024 * 1024) /* the same, all their bodies */
 
 /* bookings */
 #define LIMIT_OPEN_SAGAS 65536   /* over it confirm is 503 */
@@ -55,6 +58,14 @@
 #define LIMIT_LEDGER_GROUP 256   /* commands in one commit */
 #define LIMIT_GATEWAY_CONNECTIONS 128
 #define LIMIT_PAYMENT_ATTEMPTS 10
+
+/* the sandbox, our own payment gateway */
+#define LIMIT_SANDBOX_CONNECTIONS 4096
+#define LIMIT_SANDBOX_BODY_BYTES (32 * 1024)   /* a form; over it 413 */
+#define LIMIT_SANDBOX_RECORD_BYTES (64 * 1024) /* of the tape */
+#define LIMIT_SANDBOX_OBJECTS (1 << 20)        /* intents, charges, refunds: so many of each; over it 429 */
+#define LIMIT_SANDBOX_KEYS (1 << 22)           /* idempotency keys of the last 24 hours; over it 429 */
+#define LIMIT_SANDBOX_DELAYED LIMIT_SANDBOX_CONNECTIONS
 
 static_assert(LIMIT_SEATS_PER_HOLD * (LIMIT_SEAT_ID_BYTES + 3) < LIMIT_FAN_BODY_BYTES, "a full hold fits one request");
 static_assert(LIMIT_PRICE_AMOUNT < INT64_MAX / LIMIT_SEATS_PER_HOLD, "the amount of a full hold is an int64_t");

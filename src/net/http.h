@@ -51,9 +51,10 @@ unsigned http_field_count(const struct http_request *request, const char *name);
 /* The value of `name` in a query "a=1&b=2", not decoded; at == NULL if it is not there. */
 struct bytes http_query(struct bytes query, const char *name);
 
-/* Called when the head is complete, before any body is read. Sets *max_body to the most that this route takes and
- * returns RESULT_OK, or refuses (NOT_FOUND, METHOD_NOT_ALLOWED, UNAUTHORIZED, UNSUPPORTED_MEDIA_TYPE …): the exchange
- * is then answered through `refuse` and the connection is closed after it if a body was announced. */
+/* Called when the head is complete, before any body is read; never for a path that is not in canonical form (the front
+ * refuses those: NOT_FOUND). Sets *max_body to the most that this route takes (under 1 GiB) and returns RESULT_OK, or
+ * refuses (NOT_FOUND, METHOD_NOT_ALLOWED, UNAUTHORIZED, UNSUPPORTED_MEDIA_TYPE …): the exchange is then answered
+ * through `refuse` and the connection is closed after it if a body was announced. */
 typedef enum result http_admit(void *context, const struct http_request *head, size_t *max_body);
 
 /* Answers the request, or parks it. On the reactor's thread. */
@@ -84,7 +85,8 @@ void exchange_reply_blob(struct exchange *exchange, unsigned status, struct byte
 void exchange_close_after(struct exchange *exchange);
 
 /* The reactor that this exchange belongs to, its request id, and an arena-like scratch buffer that handlers may use to
- * build a body: emptied before each request, limited to 4 MiB, one a reactor. */
+ * build a body: one a reactor, limited to 4 MiB, emptied before each request, each refusal and by each
+ * exchange_resume(). So a handler that resumes others answers its own exchange first. */
 struct reactor *exchange_reactor(struct exchange *exchange);
 const char *exchange_request_id(const struct exchange *exchange);
 struct buffer *exchange_scratch(struct exchange *exchange);

@@ -30,8 +30,9 @@ struct reactor_settings {
 };
 
 /* A socket that listens on host:port with SO_REUSEPORT, non-blocking, close-on-exec. Port 0 picks one; `port` out.
- * `address` is "127.0.0.1:8080" or "[::1]:8080". RESULT_INVALID_FIELD: not an address; RESULT_IN_USE; RESULT_IO_ERROR.
- */
+ * `address` is "127.0.0.1:8080" or "[::1]:8080". RESULT_INVALID_FIELD: not an address; RESULT_IN_USE; RESULT_IO_ERROR,
+ * both with the reason in errno. (SO_REUSEPORT shares a port with other processes of the same user too: RESULT_IN_USE
+ * tells only of sockets without it.) */
 MUST_USE enum result listener_open(const char *address, int *fd, uint16_t *port);
 
 MUST_USE enum result reactor_new(const struct reactor_settings *settings, struct reactor **reactor);
@@ -41,13 +42,14 @@ void reactor_free(struct reactor *reactor);
  * listeners, each with its own service. */
 void reactor_listen(struct reactor *reactor, int fd, const struct http_service *service);
 
-/* Runs until reactor_stop(), then: closes the listeners, lets answers under way finish (parked ones too) for at most
- * `drain_ms`, closes everything, returns. */
+/* Runs until reactor_stop(), then: closes the listeners, lets answers under way finish (parked ones and requests whose
+ * body is arriving too) for at most `drain_ms`, closes everything, returns. reactor_stop() may be called in a signal
+ * handler. */
 void reactor_run(struct reactor *reactor);
 void reactor_stop(struct reactor *reactor, int drain_ms);
 
 /* Opens the envelope on the reactor's thread with the reactor as its receiver. Envelopes sent before reactor_run()
- * returns are opened. */
+ * returns are opened by it, later ones by reactor_free(); every exchange is stale by then. */
 void reactor_send(struct reactor *reactor, struct envelope *envelope);
 
 /* Bytes of ours that one idle connection costs. */

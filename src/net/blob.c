@@ -1,0 +1,38 @@
+#include "net/blob.h"
+#include "base/panic.h"
+
+#include <stdlib.h>
+
+struct blob *blob_new(size_t length) {
+    if (length > SIZE_MAX - sizeof(struct blob))
+        return NULL;
+    struct blob *blob = malloc(sizeof *blob + length);
+    if (!blob)
+        return NULL;
+    atomic_init(&blob->references, 1);
+    blob->length = length;
+    return blob;
+}
+
+struct blob *blob_copy(struct bytes content) {
+    struct blob *blob = blob_new(content.length);
+    if (blob && content.length)
+        memcpy(blob->at, content.at, content.length);
+    return blob;
+}
+
+struct blob *blob_take(struct blob *blob) {
+    unsigned before = atomic_fetch_add_explicit(&blob->references, 1, memory_order_relaxed);
+    assert(before > 0);
+    return blob;
+}
+
+void blob_drop(struct blob *blob) {
+    if (!blob)
+        return;
+    /* Acquire and release: whoever frees sees all that the other holders did with it. */
+    unsigned before = atomic_fetch_sub_explicit(&blob->references, 1, memory_order_acq_rel);
+    assert(before > 0);
+    if (before == 1)
+        free(blob);
+}

@@ -1,0 +1,116 @@
+/* A connection: from accept to close, one request after the other.
+ *
+ * Happy path: the socket is readable → connection_turn() borrows the reactor's buffer, reads, handles every request
+ * that is whole, and sends all their answers in one send → nothing is left, the buffer goes back, the connection waits.
+ *
+ *   WAITING ──bytes──▶ HEAD ──complete──▶ BODY ──complete──▶ (handler) ──answered──▶ WAITING
+ *                       │                  │                     └─put off─▶ PARKED ─answered─┘
+ *                       └──────fault───────┴──▶ CLOSING ──all sent──▶ LINGERING ──▶ FREE
+ *
+ *   state      what is guaranteed in it                                               it waits at most
+ *   FREE       no socket, no buffer; only generation and exchange.generation count    -
+ *   WAITING    nothing of a request is here; no input buffer                          idle_ms, then closed silently
+ *   HEAD       part of a head is in `input`; parse says how much is checked           head_ms, then 408
+ *   BODY       the head was admitted; exchange has begun; part of the body is here    body_ms, then 408
+ *   PARKED     the handler will answer later; nothing is read or handled meanwhile    as long as the handler takes
+ *   CLOSING    the last answer is made; nothing is read or handled any more           write_ms without progress
+ *   LINGERING  all is sent and our side is shut; what still comes is dropped, so that LIMIT_LINGER_MS and _BYTES
+ *              the client can read the answer before a reset could destroy it (RFC 9112 9.6)
+ *
+ * In each state but FREE and LINGERING there can be an output that the socket did not take yet: then nothing is read or
+ * handled either, and the wait is for the client to take some (write_ms), whatever the state.
+ *
+ * What can go wrong: the peer resets, or memory for a buffer runs out: the connection is closed, and a parked exchange
+ * becomes stale (exchange_resume() says NULL).
+ */
+#ifndef ONSALE_NET_CONNECTION_H
+#define ONSALE_NET_CONNECTION_H
+
+#include "net/http.h"
+#include "net/http_chunks.h"
+#include "net/output.h"
+#include "net/waits.h"
+
+#include <netinet/in.h>
+
+enum exchange_state { EXCHANGE_NONE, EXCHANGE_OPEN, EXCHANGE_PARKED, EXCHANGE_ANSWERED };
+
+struct exchange {
+    uint32_t magic;
+    uint32_t generation; /* rises with each answer and with the connection's end; outlives them */
+    uint64_t sequence;
+    uint8_t state;
+    bool is_head : 1; /* HEAD: the body is left out */
+    bool close_after : 1;
+    char request_id[37];
+};
+
+enum connection_state {
+    CONNECTION_FREE,
+    CONNECTION_WAITING,
+    CONNECTION_HEAD,
+    CONNECTION_BODY,
+    CONNECTION_PARKED,
+    CONNECTION_CLOSING,
+    CONNECTION_LINGERING,
+};
+
+/* Bytes read and not handled yet: in a buffer of the connection's own or, during a turn, in the reactor's. */
+struct input {
+    char *at;
+    uint32_t start;
+    uint32_t end;
+    uint32_t capacity;
+};
+
+struct connection {
+    struct reactor *reactor;
+    uint32_t slot;
+    uint32_t generation; /* of the slot; what epoll hands back is checked against it */
+    int fd;
+    uint8_t listener; /* whose service answers */
+    uint8_t state;
+    uint8_t peer_length;
+    bool may_be_readable : 1; /* there was an edge, and no read has come back short since */
+    bool peer_is_done : 1;    /* the client will send no more */
+    bool hung_up : 1;         /* epoll said so: read on until the end is reached */
+    bool is_ready : 1;        /* in the reactor's list of those that go on without an event */
+    bool has_answered : 1;    /* in this turn */
+    bool has_progressed : 1;  /* in this turn the socket took something */
+    bool is_stuck : 1;        /* the socket did not take all the output */
+    bool is_broken : 1;       /* memory for an answer ran out */
+    uint32_t next_ready;      /* in that list */
+    uint32_t body_bytes;      /* BODY, chunked: decoded so far; LINGERING: dropped so far */
+    struct input input;
+    struct output *output; /* NULL: nothing to send */
+    struct wait wait;
+    struct http_parse parse;
+    struct http_chunks chunks;
+    struct exchange exchange;
+    char peer[INET6_ADDRSTRLEN];
+};
+
+static_assert(sizeof(struct connection) <= 256, "an idle connection stays small");
+
+/* A connection for the accepted socket, in a slot of its own. */
+void connection_open(struct connection *connection, int fd, uint8_t listener, const struct sockaddr_storage *peer);
+
+/* Goes on as far as input, output, parking and fairness allow. May close the connection. */
+void connection_turn(struct connection *connection);
+
+/* What epoll says happened. May close the connection. */
+void connection_event(struct connection *connection, uint32_t events);
+
+/* Its wait is over. */
+void connection_timed_out(struct connection *connection);
+
+/* The reactor stops: without an answer under way it ends at once, else after the answer. */
+void connection_stop(struct connection *connection);
+
+void connection_close(struct connection *connection);
+
+/* exchange.c: an exchange begins with its request and ends, answered or not, with it or with the connection. */
+void exchange_begin(struct exchange *exchange, uint64_t sequence);
+void exchange_end(struct exchange *exchange);
+
+#endif
