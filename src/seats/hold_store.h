@@ -9,6 +9,9 @@
 
 #include "seats/show.h"
 
+/* The HTTP status of the answer to a taken hold. */
+#define HOLD_ANSWER_STATUS 201
+
 /* The answer to a keyed request, kept in one step with the hold, so that a crash forgets both or neither. */
 struct hold_answer_key {
     struct id key;       /* hash_128 of route, user and Idempotency-Key; none: no key */
@@ -21,8 +24,9 @@ struct hold_take_call {
     struct hold_answer_key answer_key;
     int64_t now_ms;
     void *context;
-    /* Writes the answer to a keyed call, so that it is kept in one step with the hold: `hold`, `seats` and `warning` are
-     * set, the show is locked. Called once at most, and only for a hold that was taken under an answer key. */
+    /* Writes the answer to a keyed call, so that it is kept in one step with the hold: `hold`, `seats` and `warning`
+     * are set; the show is not locked. Called once at most, before `done`, and only for a hold that was taken under an
+     * answer key. */
     void (*render)(const struct hold_take_call *call, struct buffer *body);
     void (*done)(struct hold_take_call *call);
 
@@ -47,7 +51,8 @@ struct hold_step_call {
     void (*done)(struct hold_step_call *call);
 
     /* set before done */
-    enum result result; /* RESERVATION_NOT_FOUND too */
+    enum result result; /* RESERVATION_NOT_FOUND too; CONFLICT for KEEP, DECLINE and SELL of a hold that is not PAYING,
+                           or whose payment is another booking's than a booking that is named */
     struct hold hold;   /* a copy, as it is after the step (before it, for SELL and DECLINE: with its seats) */
     uint32_t seats[LIMIT_SEATS_PER_HOLD];
 };
