@@ -175,7 +175,7 @@ function theatre() {
       const x = sign * (9.2 + i * 0.75);
       const y = 4.5 + i * 3;
       // Turned towards the stage, seat 1 on the left of one who looks at it.
-      const [ux, uy] = [0.45 * sign, 0.9];
+      const [ux, uy] = [0.42 * sign, 0.84];
       const ends = [[round(x - ux), round(y - uy)], [round(x + ux), round(y + uy)]];
       const [from, to] = sign < 0 ? ends : ends.reverse();
       const corner = (along, across) => [

@@ -241,15 +241,15 @@ static bool read_zone(struct plan_reader *reader, const json_t *zones, size_t in
     if (!value_object(reader, zone, where) || !read_offset(reader, zone, where, true, &offset) ||
         !field_list(reader, zone, where, "rows", &rows))
         return false;
-    if (zone_seats(zone) == 0)
-        return true;
-    if (!zone_name(reader, zones, index, where, room, sizeof room, &name) || !reader_begin_section(reader, where, name))
+    bool has_seats = zone_seats(zone) > 0;
+    if (has_seats && (!zone_name(reader, zones, index, where, room, sizeof room, &name) ||
+                      !reader_begin_section(reader, where, name)))
         return false;
     uint32_t first_row = reader->rows.count;
     for (size_t i = 0; i < json_array_size(rows); i++)
         if (!read_row(reader, json_array_get(rows, i), ITEM(MEMBER(where, "rows"), i), offset))
             return false;
-    return find_outline(reader, zone, offset, first_row);
+    return !has_seats || find_outline(reader, zone, offset, first_row);
 }
 
 /* A colour is optional there, and may be any that CSS knows: one that is not #rrggbb is replaced by one of ours. */

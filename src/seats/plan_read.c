@@ -397,6 +397,23 @@ static void fill_arrays(struct plan_reader *reader) {
     }
 }
 
+/* Whether the text stopped growing because of its limit, and not for want of memory: no member is longer than this. */
+#define LONGEST_MEMBER 4096
+
+static bool name_by_hash(struct plan_reader *reader) {
+    struct buffer text;
+    buffer_init(&text, LIMIT_PLAN_BYTES);
+    plan_write(reader->plan, &text);
+    bool written = buffer_ok(&text), too_large = text.length + LONGEST_MEMBER > text.limit;
+    if (written)
+        reader->plan->hash = hash_128(&(struct bytes){text.at, text.length}, 1);
+    buffer_release(&text);
+    if (!written && too_large)
+        return refuse(reader, &(struct where){0}, "the plan, written out, would be larger than %d MiB",
+                      LIMIT_PLAN_BYTES / 1024 / 1024);
+    return written || out_of_memory(reader);
+}
+
 static bool reader_finish(struct plan_reader *reader) {
     if (reader->seats.count == 0)
         return refuse(reader, &(struct where){0}, "a plan needs at least one seat or place");
@@ -405,15 +422,7 @@ static bool reader_finish(struct plan_reader *reader) {
     fill_arrays(reader);
     if (!rank_rows(reader))
         return false;
-    struct buffer text;
-    buffer_init(&text, LIMIT_PLAN_BYTES);
-    plan_write(reader->plan, &text);
-    bool fits = buffer_ok(&text);
-    if (fits)
-        reader->plan->hash = hash_128(&(struct bytes){text.at, text.length}, 1);
-    buffer_release(&text);
-    return fits || refuse(reader, &(struct where){0}, "the plan, written out, would be larger than %d MiB",
-                          LIMIT_PLAN_BYTES / 1024 / 1024);
+    return name_by_hash(reader);
 }
 
 /* ---- the document ---- */
