@@ -147,7 +147,7 @@ export class Server {
     rmSync(join(this.data, 'listen.json'), { force: true });
     const args = ['serve', '--data', this.data, '--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0',
       '--payments', this.payments, ...this.args];
-    this.stderr = '';
+    this.stderr ??= ''; // of all runs, restarts included
     this.started_ms = Date.now();
     this.agent = new Agent({ keepAlive: true, maxSockets: 512 });
     this.child = spawn(onsale, args, { env: { ...process.env, ...this.env }, stdio: ['ignore', 'pipe', 'pipe'] });

@@ -1,0 +1,156 @@
+/* Kills the server with SIGKILL at a random moment while clients book, again and again, and holds it to its promises:
+ * what was acknowledged is there, no seat is sold twice, captured money and bookings agree.
+ *
+ *     node test/faults/kill_loop.mjs [ROUNDS] [SEED]        ROUNDS 15, SEED from the clock; prints both
+ *
+ * A round: start on the folder of the rounds before, check all that was ever acknowledged, let clients reserve and
+ * confirm with mixed cards, kill the server (every third time its sandbox too), start again, let every payment come to
+ * its end, stop by SIGTERM, and run `onsale verify --payments`. The last line is "N passed, N failed". Exit 1 when
+ * anything failed; the data folder is then kept, and named.
+ *
+ * Red when: confirm answers before its commit, a saga's step is taken before it is written, or recovery forgets one. */
+import assert from 'node:assert/strict';
+import { Server, make_folder, remove_folder, run_onsale, sleep, until } from '../api/harness.mjs';
+
+const rounds = Number(process.argv[2] ?? 15);
+const seed = Number(process.argv[3] ?? Date.now() % 2 ** 31);
+const CLIENTS = 24;
+
+/* mulberry32: small, and the same everywhere. */
+function random_from(state) {
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+const random = random_from(seed);
+const pick = (list) => list[Math.floor(random() * list.length)];
+
+const cards = ['tok_visa', 'tok_visa', 'tok_visa', 'pm_card_visa', 'tok_declined', 'tok_slow_300', 'tok_slow_900', 'tok_lost_reply', 'tok_error_once', 'tok_capture_fails_1'];
+
+const acknowledged = new Map(); // booking id → seat ids, of every 200 CONFIRMED
+const pending = new Set(); // booking ids that were answered 202
+const seen = { reserved: 0, confirmed: 0, declined: 0, refused: 0, cut: 0 };
+
+/* One client books until its server dies. */
+async function book_on(server, show, name, dead) {
+  while (!dead.now) {
+    try {
+      const wish = random() < 0.3 ? { seat_ids: [`S${Math.floor(random() * 4)}-${pick('ABCDEFGHIJ'.split(''))}${1 + Math.floor(random() * 50)}`] } : { best_available: { quantity: 1 + Math.floor(random() * 4) } };
+      const taken = await server.reserve(show, wish, name);
+      if (taken.status !== 201) {
+        seen.refused++;
+        continue;
+      }
+      seen.reserved++;
+      const key = random() < 0.3 ? { 'Idempotency-Key': `${name}-${random()}` } : {};
+      const answer = await server.confirm(taken.json.reservation_id, pick(cards), key);
+      if (answer.status === 200) {
+        acknowledged.set(answer.json.booking_id, taken.json.seat_ids);
+        seen.confirmed++;
+      } else if (answer.status === 202) {
+        pending.add(answer.json.booking_id);
+      } else {
+        seen.declined++;
+      }
+    } catch (fault) {
+      if (fault.code === 'ERR_ASSERTION') throw fault;
+      seen.cut++;
+      await sleep(20);
+    }
+  }
+}
+
+async function check_acknowledged(server) {
+  const sold = new Map();
+  for (const [booking_id, seat_ids] of acknowledged) {
+    const { status, json } = await server.booking(booking_id);
+    assert.equal(status, 200, `an acknowledged booking is gone: ${booking_id}`);
+    assert.equal(json.status, 'CONFIRMED', `an acknowledged booking is ${json.status}: ${booking_id} (${json.reason})`);
+    assert.deepEqual([...json.seat_ids].sort(), [...seat_ids].sort());
+    for (const seat of seat_ids) {
+      assert.ok(!sold.has(seat), `${seat} is sold twice: ${booking_id} and ${sold.get(seat)}`);
+      sold.set(seat, booking_id);
+    }
+  }
+}
+
+async function all_settled(server, show) {
+  return until('every payment is at its end', async () => {
+    const open = Number((await server.call(server.operator, 'GET', '/metrics')).body.toString().match(/^onsale_sagas_open (\d+)$/m)[1]);
+    if (open > 0) return false;
+    const { json } = await server.admin('GET', `/api/v1/admin/shows/${show}/stats`);
+    return json.bookings.pending === 0;
+  }, 90_000);
+}
+
+function kill_children(server) {
+  for (const pid of server.children()) process.kill(pid, 'SIGKILL');
+}
+
+async function one_round(server, show, round) {
+  const dead = { now: false };
+  const clients = Array.from({ length: CLIENTS }, (_, i) => book_on(server, show, `fan-${round}-${i}`, dead));
+  const outcome = Promise.all(clients);
+  outcome.catch(() => {});
+  await sleep(300 + Math.floor(random() * 1500));
+  const sandbox_too = round % 3 === 2;
+  if (sandbox_too) kill_children(server);
+  dead.now = true;
+  await server.kill();
+  await outcome;
+  server.exit = undefined;
+  await server.spawn();
+  await check_acknowledged(server);
+  await all_settled(server, show);
+  await check_acknowledged(server);
+  server.child.kill('SIGTERM');
+  assert.deepEqual(await server.ended, { code: 0, signal: null });
+  const audit = await run_onsale(['verify', '--data', server.data, '--payments']);
+  assert.equal(audit.code, 0, `verify: ${audit.stdout}${audit.stderr}`);
+}
+
+/* A new show when the old one is nearly gone. */
+async function show_for(server, show) {
+  if (show) {
+    const { json } = await server.admin('GET', `/api/v1/admin/shows/${show}/stats`);
+    if (json.available > json.capacity / 3) return show;
+  }
+  return server.show({
+    sections: Array.from({ length: 4 }, (_, i) => ({ name: `S${i}`, rows: 10, seats_per_row: 50, category: 'Standard' })),
+    payment_attempts: 1,
+  });
+}
+
+async function main() {
+  console.log(`kill loop: ${rounds} rounds, seed ${seed}`);
+  const data = make_folder();
+  let passed = 0;
+  let server;
+  try {
+    server = await Server.start({ data, keep_data: true });
+    let show = await show_for(server, null);
+    for (let round = 0; round < rounds; round++) {
+      if (round > 0) {
+        server.exit = undefined;
+        await server.spawn();
+        show = await show_for(server, show);
+      }
+      await one_round(server, show, round);
+      passed++;
+      console.log(`kill loop: round ${round + 1}: ${acknowledged.size} acknowledged, ${JSON.stringify(seen)}`);
+    }
+    server.check_log();
+    remove_folder(data);
+  } catch (fault) {
+    console.log(`kill loop: FAILED in round ${passed + 1} of seed ${seed}: ${fault.stack}`);
+    console.log(`kill loop: the data is in ${data}; the log's end:\n${server?.stderr?.split('\n').slice(-15).join('\n')}`);
+    server?.child?.kill('SIGKILL');
+  }
+  console.log(`${passed} passed, ${rounds - passed} failed`);
+  process.exit(passed === rounds ? 0 : 1);
+}
+
+await main();
