@@ -19,7 +19,7 @@ bool bytes_equal_nocase(struct bytes a, struct bytes b) {
 }
 
 bool bytes_start_with(struct bytes a, struct bytes prefix) {
-    return a.length >= prefix.length && memcmp(a.at, prefix.at, prefix.length) == 0;
+    return prefix.length == 0 || (a.length >= prefix.length && memcmp(a.at, prefix.at, prefix.length) == 0);
 }
 
 bool bytes_to_u64(struct bytes text, uint64_t max, uint64_t *value) {
@@ -38,6 +38,8 @@ bool bytes_to_u64(struct bytes text, uint64_t max, uint64_t *value) {
 }
 
 bool bytes_are_utf8(struct bytes text) {
+    if (text.length == 0)
+        return true;
     const uint8_t *p = (const uint8_t *)text.at;
     const uint8_t *end = p + text.length;
     while (p < end) {
@@ -71,13 +73,13 @@ char *buffer_reserve(struct buffer *buffer, size_t more) {
         return NULL;
     }
     size_t need = buffer->length + more;
-    if (need > buffer->capacity) {
+    if (need > buffer->capacity || !buffer->at) {
         size_t capacity = buffer->capacity ? buffer->capacity : 256;
         while (capacity < need)
             capacity *= 2;
         if (capacity > buffer->limit)
             capacity = buffer->limit;
-        char *at = realloc(buffer->at, capacity);
+        char *at = realloc(buffer->at, capacity + 1); /* a byte more, for the NUL of vsnprintf() */
         if (!at) {
             buffer->full = true;
             return NULL;
@@ -126,7 +128,7 @@ void buffer_printf(struct buffer *buffer, const char *format, ...) {
     int length = vsnprintf(NULL, 0, format, list);
     va_end(list);
     assert(length >= 0);
-    char *room = buffer_reserve(buffer, (size_t)length + 1);
+    char *room = buffer_reserve(buffer, (size_t)length);
     if (room) {
         (void)vsnprintf(room, (size_t)length + 1, format, again);
         buffer->length += (size_t)length;

@@ -15,11 +15,12 @@ static void fill_table(void) {
     }
 }
 
-static uint32_t by_table(uint32_t crc, const uint8_t *p, size_t length) {
+uint32_t crc32c_portable(uint32_t crc, const void *data, size_t length) {
     pthread_once(&once, fill_table);
-    while (length--)
-        crc = crc >> 8 ^ table[(crc ^ *p++) & 255];
-    return crc;
+    crc = ~crc;
+    for (const uint8_t *p = data; length--; p++)
+        crc = crc >> 8 ^ table[(crc ^ *p) & 255];
+    return ~crc;
 }
 
 #if defined(__x86_64__)
@@ -38,10 +39,9 @@ __attribute__((target("sse4.2"))) static uint32_t by_instruction(uint32_t crc, c
 #endif
 
 uint32_t crc32c(uint32_t crc, const void *data, size_t length) {
-    crc = ~crc;
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("sse4.2"))
-        return ~by_instruction(crc, data, length);
+        return ~by_instruction(~crc, data, length);
 #endif
-    return ~by_table(crc, data, length);
+    return crc32c_portable(crc, data, length);
 }

@@ -7,5 +7,7 @@
 
 /* Start with crc = 0; feed the result back to go on. */
 uint32_t crc32c(uint32_t crc, const void *data, size_t length);
+/* The same, without that instruction. */
+uint32_t crc32c_portable(uint32_t crc, const void *data, size_t length);
 
 #endif
