@@ -30,7 +30,7 @@ const pick = (list) => list[Math.floor(random() * list.length)];
 
 const cards = ['tok_visa', 'tok_visa', 'tok_visa', 'pm_card_visa', 'tok_declined', 'tok_slow_300', 'tok_slow_900', 'tok_lost_reply', 'tok_error_once', 'tok_capture_fails_1'];
 
-const acknowledged = new Map(); // booking id → seat ids, of every 200 CONFIRMED
+const acknowledged = new Map(); // booking id → {show, seat_ids}, of every 200 CONFIRMED
 const pending = new Set(); // booking ids that were answered 202
 const seen = { reserved: 0, confirmed: 0, declined: 0, refused: 0, cut: 0 };
 
@@ -48,7 +48,7 @@ async function book_on(server, show, name, dead) {
       const key = random() < 0.3 ? { 'Idempotency-Key': `${name}-${random()}` } : {};
       const answer = await server.confirm(taken.json.reservation_id, pick(cards), key);
       if (answer.status === 200) {
-        acknowledged.set(answer.json.booking_id, taken.json.seat_ids);
+        acknowledged.set(answer.json.booking_id, { show, seat_ids: taken.json.seat_ids });
         seen.confirmed++;
       } else if (answer.status === 202) {
         pending.add(answer.json.booking_id);
@@ -65,14 +65,15 @@ async function book_on(server, show, name, dead) {
 
 async function check_acknowledged(server) {
   const sold = new Map();
-  for (const [booking_id, seat_ids] of acknowledged) {
+  for (const [booking_id, { show, seat_ids }] of acknowledged) {
     const { status, json } = await server.booking(booking_id);
     assert.equal(status, 200, `an acknowledged booking is gone: ${booking_id}`);
     assert.equal(json.status, 'CONFIRMED', `an acknowledged booking is ${json.status}: ${booking_id} (${json.reason})`);
     assert.deepEqual([...json.seat_ids].sort(), [...seat_ids].sort());
     for (const seat of seat_ids) {
-      assert.ok(!sold.has(seat), `${seat} is sold twice: ${booking_id} and ${sold.get(seat)}`);
-      sold.set(seat, booking_id);
+      const place = `${show} ${seat}`;
+      assert.ok(!sold.has(place), `${place} is sold twice: ${booking_id} and ${sold.get(place)}`);
+      sold.set(place, booking_id);
     }
   }
 }
