@@ -464,8 +464,8 @@ static void what_is_written_reads_back_equal(void **state) {
     assert_round_trip(FULL);
     assert_round_trip("{'areas':[{'name':'\\\"\\u00e9\\\\','capacity':3}]}");
     assert_round_trip("{'focus':[-0.004,99999.99],'categories':[{'name':'S'}],'sections':[{'category':'S','rows':["
-                      "{'label':'A','rank':9,'seats':7,'from':[-99999.99,-0.01],'to':[-99990.07,12.345],'bend':1.7},"
-                      "{'label':'B','rank':3,'seats':7,'from':[65536.13,65537.77],'to':[65539.01,65539.99]}]}]}");
+                      "{'label':'A','rank':3,'seats':7,'from':[-99999.99,-0.01],'to':[-99990.07,12.345],'bend':1.7},"
+                      "{'label':'B','rank':9,'seats':7,'from':[65536.13,65537.77],'to':[65539.01,65539.99]}]}]}");
 }
 
 static void the_normalised_form_is_this(void **state) {
