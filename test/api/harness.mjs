@@ -300,7 +300,7 @@ export class Server {
         const entry = JSON.parse(line);
         assert.ok(entry.time && entry.level && entry.message, `a log line: ${line}`);
       } else {
-        assert.match(line, /^(onsale: |  )/, `a line on stderr that is neither JSON nor a notice: ${line}`);
+        assert.match(line, /^(onsale[ :]|  )/, `a line on stderr that is neither JSON nor a notice: ${line}`);
       }
     }
     for (const secret of this.secrets) assert.ok(!this.stderr.includes(secret), `a secret in the log: ${secret}`);
