@@ -116,7 +116,9 @@ static void list_bookings(struct clerk_job *job, struct ledger_reader *reader) {
     struct buffer *body = call_scratch(call);
     struct listing listing = {.body = body, .writer = json_writer(body)};
     if (csv) {
-        buffer_add_text(body, "booking_id,user_id,status,payment_state,seat_ids,amount,refunded,currency,created_at,confirmed_at\r\n");
+        buffer_add_text(
+            body,
+            "booking_id,user_id,status,payment_state,seat_ids,amount,refunded,currency,created_at,confirmed_at\r\n");
     } else {
         json_open(&listing.writer, '{');
         json_key(&listing.writer, "bookings");
@@ -223,7 +225,8 @@ static bool read_part(struct call *call, const json_t *document, struct refund_c
 
 static bool read_refund(struct call *call, const json_t *document, struct refund_call *refund) {
     const json_t *reason = json_object_get(document, "reason");
-    if (!json_is_string(reason) || json_string_length(reason) < 1 || json_string_length(reason) >= sizeof refund->reason) {
+    if (!json_is_string(reason) || json_string_length(reason) < 1 ||
+        json_string_length(reason) >= sizeof refund->reason) {
         call_refuse_field(call, "/reason", "a reason is needed: a text of 1 to 63 bytes");
         return false;
     }

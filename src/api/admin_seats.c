@@ -1,6 +1,7 @@
 /* Seats taken off sale by the operator, and back: {"seat_ids":[…],"reason":"…"}.
  *
- * The seats change in memory first, so that nobody takes one meanwhile; the ledger is told, and if it cannot take it, they change back. */
+ * The seats change in memory first, so that nobody takes one meanwhile; the ledger is told, and if it cannot take it,
+ * they change back. */
 #include "api/handlers.h"
 #include "base/panic.h"
 

@@ -34,7 +34,8 @@ static bool read_new_show(struct call *call, const json_t *document, struct new_
         return false;
     }
     char pointer[160] = "";
-    enum result result = plan_read(plan_document, &fresh->plan, pointer, sizeof pointer, fault.detail, sizeof fault.detail);
+    enum result result =
+        plan_read(plan_document, &fresh->plan, pointer, sizeof pointer, fault.detail, sizeof fault.detail);
     sale_default_terms(&fresh->terms);
     if (result == RESULT_OK) {
         result = sale_read_prices(plan_document, fresh->plan, &fresh->terms, &fault);
@@ -72,7 +73,8 @@ static void list_new_show(struct clerk_job *job, struct ledger_reader *reader) {
     struct sale *sale = NULL;
     struct plan *plan = fresh->plan;
     fresh->plan = NULL;
-    enum result result = sale_new(&fresh->show_id, plan, &fresh->terms, call->api->ledger->epoch, fresh->record.created_ms, &sale);
+    enum result result =
+        sale_new(&fresh->show_id, plan, &fresh->terms, call->api->ledger->epoch, fresh->record.created_ms, &sale);
     if (result == RESULT_OK && call->api->services.know_show(call->api->services.runtime, sale) != RESULT_OK)
         result = RESULT_OVERLOADED;
     if (result == RESULT_OK)

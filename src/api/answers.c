@@ -20,6 +20,8 @@ unsigned answer_confirm(const struct confirm_outcome *outcome, struct buffer *bo
         json_member_int(&writer, "attempts_left", outcome->attempts_left);
         json_member_text(&writer, "decline_code", outcome->reason);
     }
+    if (outcome->result == RESULT_INVALID_FIELD)
+        json_member_text(&writer, "pointer", "/payment_token");
     if (outcome->result == RESULT_SEAT_UNAVAILABLE) {
         json_key(&writer, "seat_ids");
         json_open(&writer, '[');

@@ -1,5 +1,5 @@
-/* Bodies of answers that are made in two places: on a reactor for the fan who asks, and where an answer is kept in one step with what it says
- * (the hold's journal, the selling transaction). Both must be the same bytes. */
+/* Bodies of answers that are made in two places: on a reactor for the fan who asks, and where an answer is kept in one
+ * step with what it says (the hold's journal, the selling transaction). Both must be the same bytes. */
 #ifndef ONSALE_API_ANSWERS_H
 #define ONSALE_API_ANSWERS_H
 
@@ -11,9 +11,9 @@ struct confirm_outcome {
     enum result result; /* OK: confirmed, or pending */
     bool pending;
     struct id booking;
-    uint32_t attempts_left;        /* PAYMENT_DECLINED */
-    char reason[PAYMENT_CODE_BYTES]; /* PAYMENT_DECLINED: the gateway's code */
-    uint32_t lost_count;           /* SEAT_UNAVAILABLE */
+    uint32_t attempts_left;                  /* PAYMENT_DECLINED */
+    char reason[PAYMENT_CODE_BYTES];         /* PAYMENT_DECLINED: the gateway's code */
+    uint32_t lost_count;                     /* SEAT_UNAVAILABLE */
     struct bytes lost[LIMIT_SEATS_PER_HOLD]; /* point into the plan */
 };
 

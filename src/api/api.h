@@ -1,9 +1,10 @@
 /* The HTTP contract (docs/openapi.yaml): routes, identity, what is said when something is refused.
  *
- * What is in routes.def is dispatched here; a handler a route, one file a resource. Two services are offered to the reactors: the fans'
- * listener and the operator's; a route of one is not there on the other.
+ * What is in routes.def is dispatched here; a handler a route, one file a resource. Two services are offered to the
+ * reactors: the fans' listener and the operator's; a route of one is not there on the other.
  *
- * Handlers run on reactors and never block: what takes long is handed to the services below, which the runtime provides.
+ * Handlers run on reactors and never block: what takes long is handed to the services below, which the runtime
+ * provides.
  */
 #ifndef ONSALE_API_API_H
 #define ONSALE_API_API_H
@@ -17,8 +18,9 @@
 
 /* Work for the clerk's thread, which may block and has a reader of the ledger. A member of what is handed over. */
 struct clerk_job {
-    struct envelope envelope;                                           /* private */
-    void (*run)(struct clerk_job *job, struct ledger_reader *reader); /* on the clerk's thread; the job is the runner's again */
+    struct envelope envelope; /* private */
+    void (*run)(struct clerk_job *job,
+                struct ledger_reader *reader); /* on the clerk's thread; the job is the runner's again */
 };
 
 /* A fan pays for a reservation. The cashier answers by sending `envelope` to the exchange's reactor. */
@@ -52,7 +54,7 @@ struct refund_call {
     struct sale *sale;
     struct booking booking; /* as the ledger has it; its texts point into `storage` */
     struct buffer storage;
-    uint32_t seat_count; /* 0: all */
+    uint32_t seat_count;                  /* 0: all */
     uint32_t seats[LIMIT_SEATS_PER_HOLD]; /* indices into booking.seat_ids */
     char reason[PAYMENT_CODE_BYTES];
 
@@ -69,8 +71,10 @@ struct api_services {
     bool (*is_ready)(void *runtime);
     /* A show that was just made: the hold store is told of it. */
     enum result (*know_show)(void *runtime, struct sale *sale);
-    /* Answers to keyed reserve calls that the ledger has not been told yet: NOT_FOUND, or the answer with its body in `storage`. */
-    enum result (*find_recent_answer)(void *runtime, const struct id *key, struct kept_answer *answer, struct buffer *storage);
+    /* Answers to keyed reserve calls that the ledger has not been told yet: NOT_FOUND, or the answer with its body in
+     * `storage`. */
+    enum result (*find_recent_answer)(void *runtime, const struct id *key, struct kept_answer *answer,
+                                      struct buffer *storage);
 };
 
 struct idempotency;
@@ -81,7 +85,6 @@ struct api {
     struct ledger *ledger;
     struct api_services services;
     struct id admin_token_hash;
-    struct bytes openapi; /* the document, as JSON */
     struct idempotency *idempotency;
     atomic_llong bookings_per_minute, holds_per_minute; /* set by the ticker */
 };
@@ -93,7 +96,8 @@ void api_release(struct api *api);
 struct http_service api_fan_service(struct api *api);
 struct http_service api_operator_service(struct api *api);
 
-/* The hash under which a bearer token is known: compared in constant time, so that the token itself need not be kept. */
+/* The hash under which a bearer token is known: compared in constant time, so that the token itself need not be kept.
+ */
 struct id api_token_hash(struct bytes token);
 
 #endif

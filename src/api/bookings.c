@@ -1,7 +1,7 @@
 /* POST /api/v1/bookings/confirm, and a booking read by who knows its id.
  *
- * Confirm: a hold that is known here goes to the cashier, which answers when the selling commit is on disk (or after five seconds, PENDING). A
- * reservation that is not, was sold before a restart or never was: the ledger is asked. */
+ * Confirm: a hold that is known here goes to the cashier, which answers when the selling commit is on disk (or after
+ * five seconds, PENDING). A reservation that is not, was sold before a restart or never was: the ledger is asked. */
 #include "api/handlers.h"
 #include "base/hash.h"
 #include "base/metrics.h"
@@ -48,14 +48,18 @@ static void read_on_clerk(struct clerk_job *job, struct ledger_reader *reader) {
     struct booking *booking = malloc(sizeof *booking);
     struct buffer storage;
     buffer_init(&storage, 1024 * 1024);
-    enum result result = booking ? call->api->ledger->read_booking(reader, &call->subject, booking, &storage) : RESULT_OVERLOADED;
+    enum result result =
+        booking ? call->api->ledger->read_booking(reader, &call->subject, booking, &storage) : RESULT_OVERLOADED;
     if (result == RESULT_OK) {
         struct buffer *body = call_scratch(call);
         struct json_writer writer = json_writer(body);
         write_booking(&writer, booking, false);
         call_reply(call, 200, buffer_bytes(body));
     } else {
-        call_refuse(call, result == RESULT_BOOKING_NOT_FOUND || result == RESULT_OVERLOADED ? result : RESULT_LEDGER_UNAVAILABLE, NULL);
+        call_refuse(call,
+                    result == RESULT_BOOKING_NOT_FOUND || result == RESULT_OVERLOADED ? result
+                                                                                      : RESULT_LEDGER_UNAVAILABLE,
+                    NULL);
     }
     buffer_release(&storage);
     free(booking);
@@ -109,7 +113,8 @@ static void look_up_booking(struct clerk_job *job, struct ledger_reader *reader)
     struct booking *booking = malloc(sizeof *booking);
     struct buffer storage;
     buffer_init(&storage, 1024 * 1024);
-    enum result result = booking ? call->api->ledger->read_booking_of(reader, &call->subject, booking, &storage) : RESULT_OVERLOADED;
+    enum result result =
+        booking ? call->api->ledger->read_booking_of(reader, &call->subject, booking, &storage) : RESULT_OVERLOADED;
     if (result == RESULT_OK) {
         struct confirm_outcome *outcome = malloc(sizeof *outcome);
         if (outcome) {
@@ -132,7 +137,8 @@ static bool read_reservation(struct call *call, const json_t *document) {
     const json_t *member = json_object_get(document, "reservation_id");
     struct bytes text = {json_string_value(member), json_string_length(member)};
     if (!json_is_string(member)) {
-        call_refuse_field(call, "/reservation_id", member ? "reservation_id has to be a text" : "reservation_id is missing");
+        call_refuse_field(call, "/reservation_id",
+                          member ? "reservation_id has to be a text" : "reservation_id is missing");
         return false;
     }
     if (!id_parse_letter(text, 'r', &call->subject)) {

@@ -1,11 +1,11 @@
 /* One call: a request on its way through a handler, here or parked.
  *
- * A handler gets a call that lives on the reactor's stack, its request borrowed. It answers with call_reply…, or moves the call to the heap
- * with call_park() and answers later, from any thread, with the same functions; call_on_reactor() brings a parked call back to its reactor.
- * Answering frees a parked call.
+ * A handler gets a call that lives on the reactor's stack, its request borrowed. It answers with call_reply…, or moves
+ * the call to the heap with call_park() and answers later, from any thread, with the same functions; call_on_reactor()
+ * brings a parked call back to its reactor. Answering frees a parked call.
  *
- * A POST with an Idempotency-Key arrives parked, after the key was looked up (idempotency.h); a final answer is kept before it is sent,
- * unless `answer_kept` says that it was kept in one step with what it did.
+ * A POST with an Idempotency-Key arrives parked, after the key was looked up (idempotency.h); a final answer is kept
+ * before it is sent, unless `answer_kept` says that it was kept in one step with what it did.
  */
 #ifndef ONSALE_API_CALL_H
 #define ONSALE_API_CALL_H
@@ -35,8 +35,8 @@ extern const unsigned api_route_count;
 struct call {
     struct api *api;
     const struct route *route;
-    struct sale *sale;    /* of "{show}" */
-    struct id subject;    /* "{reservation}" or "{booking}" */
+    struct sale *sale; /* of "{show}" */
+    struct id subject; /* "{reservation}" or "{booking}" */
     struct bytes query;
     struct bytes body;
     struct bytes if_none_match;
@@ -67,7 +67,8 @@ struct call {
     char copy[]; /* query, body, if_none_match */
 };
 
-/* Moves the call to the heap, so that it outlives the handler; the same call if it is there already. NULL when memory ran out (answered 503). */
+/* Moves the call to the heap, so that it outlives the handler; the same call if it is there already. NULL when memory
+ * ran out (answered 503). */
 MUST_USE struct call *call_park(struct call *call);
 
 /* The parked call goes to another thread, which will answer it or bring it back. */
@@ -77,11 +78,12 @@ void call_leave_reactor(struct call *call);
 void call_on_clerk(struct call *call, void (*work)(struct clerk_job *job, struct ledger_reader *reader));
 struct call *call_of_job(struct clerk_job *job);
 
-/* Runs `resume` on the call's reactor, with call->exchange set (NULL if the client has gone). From any thread; the call must be parked. */
+/* Runs `resume` on the call's reactor, with call->exchange set (NULL if the client has gone). From any thread; the call
+ * must be parked. */
 void call_on_reactor(struct call *call, void (*resume)(struct call *call));
 
-/* Submits call->command, filled in but for `done` and `context`. `done` runs on the ledger's thread. False when the ledger cannot
- * take it: the call is answered by then (LEDGER_UNAVAILABLE, OVERLOADED). */
+/* Submits call->command, filled in but for `done` and `context`. `done` runs on the ledger's thread. False when the
+ * ledger cannot take it: the call is answered by then (LEDGER_UNAVAILABLE, OVERLOADED). */
 bool call_submit(struct call *call, void (*done)(struct ledger_command *command));
 struct call *call_of_command(struct ledger_command *command);
 

@@ -11,8 +11,10 @@
 /* A member "user_id". False: refused, and answered. */
 MUST_USE bool read_user(struct call *call, const json_t *document, struct user_id *user);
 
-/* A list of seat ids of the call's show under `key`, each once. `most` is the room in `seats`. False: refused, and answered. */
-MUST_USE bool read_seats(struct call *call, const json_t *document, const char *key, uint32_t most, uint32_t *seats, uint32_t *count);
+/* A list of seat ids of the call's show under `key`, each once. `most` is the room in `seats`. False: refused, and
+ * answered. */
+MUST_USE bool read_seats(struct call *call, const json_t *document, const char *key, uint32_t most, uint32_t *seats,
+                         uint32_t *count);
 
 /* Refuses with the seats that it is about. */
 void refuse_seats(struct call *call, enum result result, uint32_t count, const uint32_t *seats);

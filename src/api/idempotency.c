@@ -47,7 +47,8 @@ static enum result put_under_way(struct idempotency *idempotency, const struct h
     pthread_mutex_lock(&idempotency->lock);
     const struct under_way *first = id_map_find(&idempotency->keys, &key->key);
     if (first)
-        result = id_equal(&first->body_hash, &key->body_hash) ? RESULT_IDEMPOTENCY_IN_PROGRESS : RESULT_IDEMPOTENCY_KEY_REUSED;
+        result = id_equal(&first->body_hash, &key->body_hash) ? RESULT_IDEMPOTENCY_IN_PROGRESS
+                                                              : RESULT_IDEMPOTENCY_KEY_REUSED;
     else if (!id_map_add(&idempotency->keys, &key->key, fresh))
         result = RESULT_OVERLOADED;
     pthread_mutex_unlock(&idempotency->lock);
@@ -65,8 +66,8 @@ void idempotency_end(struct idempotency *idempotency, const struct id *key) {
     free(entry);
 }
 
-/* Whose key it is: the user's for reserve, the reservation's for confirm. A body that cannot be read has no scope, and will be refused by its
- * handler before it does anything. */
+/* Whose key it is: the user's for reserve, the reservation's for confirm. A body that cannot be read has no scope, and
+ * will be refused by its handler before it does anything. */
 static json_t *scope_of(struct bytes body) {
     char detail[160];
     json_t *document;
@@ -108,7 +109,8 @@ static void replay(struct call *call) {
     if (call->exchange) {
         struct buffer headers;
         buffer_init(&headers, 256);
-        buffer_add_text(&headers, call->status >= 400 ? "Content-Type: application/problem+json\r\n" : "Content-Type: application/json\r\n");
+        buffer_add_text(&headers, call->status >= 400 ? "Content-Type: application/problem+json\r\n"
+                                                      : "Content-Type: application/json\r\n");
         buffer_add_text(&headers, "Cache-Control: no-store\r\nIdempotency-Replayed: true\r\n");
         exchange_reply(call->exchange, call->status, buffer_bytes(&headers), buffer_bytes(&call->answer));
         buffer_release(&headers);
@@ -131,7 +133,8 @@ static void look_up(struct clerk_job *job, struct ledger_reader *reader) {
     struct call *call = call_of_job(job);
     struct api *api = call->api;
     struct kept_answer answer = {0};
-    enum result result = api->services.find_recent_answer(api->services.runtime, &call->answer_key.key, &answer, &call->answer);
+    enum result result =
+        api->services.find_recent_answer(api->services.runtime, &call->answer_key.key, &answer, &call->answer);
     if (result == RESULT_NOT_FOUND)
         result = api->ledger->read_answer(reader, &call->answer_key.key, &answer, &call->answer);
     if (result == RESULT_NOT_FOUND || (result == RESULT_OK && answer.created_ms + IDEMPOTENCY_KEEP_MS < call->now_ms)) {

@@ -22,11 +22,15 @@ void handle_readyz(struct call *call) {
     if (!call->api->services.is_ready(call->api->services.runtime))
         call_refuse(call, RESULT_OVERLOADED, "the server is starting");
     else if (call->api->ledger->failed(call->api->ledger->engine))
-        call_refuse(call, RESULT_LEDGER_UNAVAILABLE, "the ledger has failed: stop the server, mend the disk, start it again");
+        call_refuse(call, RESULT_LEDGER_UNAVAILABLE,
+                    "the ledger has failed: stop the server, mend the disk, start it again");
     else
         reply_status(call, 200, BYTES("{\"status\":\"ready\"}"));
 }
 
+extern const char openapi_document[], openapi_document_end[];
+
 void handle_read_openapi(struct call *call) {
-    call_reply_text(call, 200, "application/json", call->api->openapi);
+    call_reply_text(call, 200, "application/json",
+                    (struct bytes){openapi_document, (size_t)(openapi_document_end - openapi_document)});
 }

@@ -10,7 +10,8 @@ bool read_user(struct call *call, const json_t *document, struct user_id *user) 
     const json_t *member = json_object_get(document, "user_id");
     size_t length = json_string_length(member);
     if (!json_is_string(member) || length < 1 || length > LIMIT_USER_ID_BYTES) {
-        call_refuse_field(call, "/user_id", member ? "user_id has to be a text of 1 to 128 bytes" : "user_id is missing");
+        call_refuse_field(call, "/user_id",
+                          member ? "user_id has to be a text of 1 to 128 bytes" : "user_id is missing");
         return false;
     }
     user->length = (uint8_t)length;
@@ -50,7 +51,8 @@ static void refuse_element(struct call *call, const char *key, size_t index, con
     call_refuse_field(call, pointer, detail);
 }
 
-bool read_seats(struct call *call, const json_t *document, const char *key, uint32_t most, uint32_t *seats, uint32_t *count) {
+bool read_seats(struct call *call, const json_t *document, const char *key, uint32_t most, uint32_t *seats,
+                uint32_t *count) {
     const json_t *list = json_object_get(document, key);
     char pointer[40];
     snprintf(pointer, sizeof pointer, "/%s", key);
@@ -216,7 +218,8 @@ static void taken(struct hold_take_call *take) {
         metric_add(METRIC_HOLDS_TAKEN, 1);
         call->answer_kept = true;
         struct buffer *body = call_scratch(call);
-        unsigned status = answer_reserve(&take->hold, take->seats, call->sale->plan, reserve->currency, &take->warning, body);
+        unsigned status =
+            answer_reserve(&take->hold, take->seats, call->sale->plan, reserve->currency, &take->warning, body);
         call_reply(call, status, buffer_bytes(body));
     } else {
         refuse_take(call, reserve);

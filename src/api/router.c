@@ -1,7 +1,7 @@
 /* From a request to its handler: which route, whose listener, what may stand in the body, which show.
  *
- * Happy path: admit() sees the head, finds the route and allows the body; handle() finds it again with the body there, makes a call on the stack and
- * runs the handler. What is wrong is answered by refuse() before any body is read. */
+ * Happy path: admit() sees the head, finds the route and allows the body; handle() finds it again with the body there,
+ * makes a call on the stack and runs the handler. What is wrong is answered by refuse() before any body is read. */
 #include "api/call.h"
 #include "api/idempotency.h"
 #include "base/clock.h"
@@ -235,8 +235,8 @@ static void add_allow(struct buffer *headers, const struct http_request *request
     buffer_add_text(headers, "\r\n");
 }
 
-static void refuse(bool operator_side, struct exchange *exchange, const struct http_request *request, enum result result,
-                   const char *detail) {
+static void refuse(bool operator_side, struct exchange *exchange, const struct http_request *request,
+                   enum result result, const char *detail) {
     metric_refused(result);
     char headers_room[512], body_room[2048];
     struct buffer headers = {.at = headers_room, .capacity = sizeof headers_room, .limit = sizeof headers_room};

@@ -1,7 +1,7 @@
 /* A show on sale: its seats (seats/show.h), what the operator set, what fans see of it. And the list of all of them.
  *
- * A sale is made once and lives as long as the process; the list only grows, so that a reactor finds a sale without a lock. What an
- * operator may change is under the sale's own lock (sale_lock), taken before the show's where both are.
+ * A sale is made once and lives as long as the process; the list only grows, so that a reactor finds a sale without a
+ * lock. What an operator may change is under the sale's own lock (sale_lock), taken before the show's where both are.
  */
 #ifndef ONSALE_API_SALE_H
 #define ONSALE_API_SALE_H
@@ -15,7 +15,13 @@
 /* What the operator said by hand; AUTO follows on_sale_ms. */
 enum sale_hand { SALE_AUTO, SALE_OPENED, SALE_PAUSED, SALE_CLOSED };
 
-enum sale_status { SALE_STATUS_SCHEDULED, SALE_STATUS_ON_SALE, SALE_STATUS_PAUSED, SALE_STATUS_SOLD_OUT, SALE_STATUS_CLOSED };
+enum sale_status {
+    SALE_STATUS_SCHEDULED,
+    SALE_STATUS_ON_SALE,
+    SALE_STATUS_PAUSED,
+    SALE_STATUS_SOLD_OUT,
+    SALE_STATUS_CLOSED
+};
 
 #define SALE_IMAGE_BYTES 96
 
@@ -32,12 +38,12 @@ struct sale {
     struct id show_id;
     struct show *show;
     struct plan *plan;
-    struct blob *plan_json;      /* what GET …/plan answers */
+    struct blob *plan_json; /* what GET …/plan answers */
     struct blob *plan_json_gzip;
     char plan_etag[40];
     struct seat_feed *feed;
     int64_t created_ms;
-    struct sale *next_with_tag;  /* another show whose reservations carry the same tag */
+    struct sale *next_with_tag; /* another show whose reservations carry the same tag */
 
     pthread_mutex_t lock;
     /* under lock */
@@ -52,7 +58,7 @@ struct sale {
 struct sale_list {
     struct sale *sales[LIMIT_SHOWS];
     atomic_uint count;
-    pthread_mutex_t lock;                        /* held to add */
+    pthread_mutex_t lock;                          /* held to add */
     _Atomic(struct sale *) by_id[2 * LIMIT_SHOWS]; /* open addressing; entries are never taken out */
 };
 
@@ -64,9 +70,10 @@ struct sale *sale_find(const struct sale_list *list, const struct id *show_id);
 /* The sale whose show knows this reservation (it may have ended), or NULL. Takes and leaves the show's lock. */
 struct sale *sale_of_reservation(const struct sale_list *list, const struct id *reservation);
 
-/* Makes a sale from a plan (owned from here) and terms. Takes tens of milliseconds for a stadium: never on a reactor. */
-MUST_USE enum result sale_new(const struct id *show_id, struct plan *plan, const struct sale_terms *terms, uint32_t epoch,
-                              int64_t now_ms, struct sale **sale);
+/* Makes a sale from a plan (owned from here) and terms. Takes tens of milliseconds for a stadium: never on a reactor.
+ */
+MUST_USE enum result sale_new(const struct id *show_id, struct plan *plan, const struct sale_terms *terms,
+                              uint32_t epoch, int64_t now_ms, struct sale **sale);
 void sale_free(struct sale *sale);
 
 void sale_set_terms(struct sale *sale, const struct sale_terms *terms, int64_t now_ms);
@@ -85,8 +92,10 @@ struct sale_fault {
     char detail[300];
 };
 
-/* Reads the members of a show's document into `terms`; members that are missing keep what `terms` says. INVALID_FIELD and where. */
-MUST_USE enum result sale_read_terms(const json_t *document, const struct plan *plan, struct sale_terms *terms, struct sale_fault *fault);
+/* Reads the members of a show's document into `terms`; members that are missing keep what `terms` says. INVALID_FIELD
+ * and where. */
+MUST_USE enum result sale_read_terms(const json_t *document, const struct plan *plan, struct sale_terms *terms,
+                                     struct sale_fault *fault);
 /* Only the member "prices", as it may stand in a plan's document too. */
 MUST_USE enum result sale_read_prices(const json_t *document, const struct plan *plan, struct sale_terms *terms,
                                       struct sale_fault *fault);

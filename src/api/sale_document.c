@@ -1,7 +1,7 @@
 /* A show as a document: what the operator may set, read strictly and written back; and what fans see.
  *
- * The same members are read when a show is made, when it is changed, and from the ledger at start, so what was accepted once
- * is accepted again. Every refusal names the member by its JSON pointer. */
+ * The same members are read when a show is made, when it is changed, and from the ledger at start, so what was accepted
+ * once is accepted again. Every refusal names the member by its JSON pointer. */
 #include "api/sale.h"
 #include "base/clock.h"
 
@@ -29,16 +29,16 @@ static enum result read_integer(const json_t *document, const char *key, int64_t
         return RESULT_OK;
     if (!json_is_integer(member) || json_integer_value(member) < min || json_integer_value(member) > max) {
         snprintf(fault->pointer, sizeof fault->pointer, "/%s", key);
-        snprintf(fault->detail, sizeof fault->detail, "%s has to be a whole number from %lld to %lld", key, (long long)min,
-                 (long long)max);
+        snprintf(fault->detail, sizeof fault->detail, "%s has to be a whole number from %lld to %lld", key,
+                 (long long)min, (long long)max);
         return RESULT_INVALID_FIELD;
     }
     *value = json_integer_value(member);
     return RESULT_OK;
 }
 
-static enum result read_choice(const json_t *document, const char *key, const char *const *names, int count, int *choice,
-                               struct sale_fault *fault) {
+static enum result read_choice(const json_t *document, const char *key, const char *const *names, int count,
+                               int *choice, struct sale_fault *fault) {
     const json_t *member = json_object_get(document, key);
     if (!member)
         return RESULT_OK;
@@ -70,7 +70,8 @@ static enum result read_time(const json_t *document, const char *key, int64_t *m
     if (json_is_string(member) && clock_parse(text, ms))
         return RESULT_OK;
     snprintf(fault->pointer, sizeof fault->pointer, "/%s", key);
-    snprintf(fault->detail, sizeof fault->detail, "%s has to be a time as in RFC 3339, such as 2027-06-01T19:30:00Z", key);
+    snprintf(fault->detail, sizeof fault->detail, "%s has to be a time as in RFC 3339, such as 2027-06-01T19:30:00Z",
+             key);
     return RESULT_INVALID_FIELD;
 }
 
@@ -99,7 +100,8 @@ static enum result read_waiting_room(const json_t *document, struct sale_fault *
     if (enabled && !json_is_boolean(enabled))
         return refuse(fault, "/waiting_room/enabled", "enabled has to be true or false");
     if (json_is_true(enabled))
-        return refuse(fault, "/waiting_room/enabled", "this version has no waiting room yet; leave it out, or say false");
+        return refuse(fault, "/waiting_room/enabled",
+                      "this version has no waiting room yet; leave it out, or say false");
     return RESULT_OK;
 }
 
@@ -110,7 +112,8 @@ enum result sale_read_prices(const json_t *document, const struct plan *plan, st
         return RESULT_OK;
     struct plan_prices prices;
     char pointer[sizeof fault->pointer - 8] = "";
-    enum result result = plan_read_prices(plan, member, &prices, pointer, sizeof pointer, fault->detail, sizeof fault->detail);
+    enum result result =
+        plan_read_prices(plan, member, &prices, pointer, sizeof pointer, fault->detail, sizeof fault->detail);
     if (result != RESULT_OK) {
         const char *inner = strncmp(pointer, "/prices", 7) == 0 ? pointer + 7 : pointer;
         snprintf(fault->pointer, sizeof fault->pointer, "/prices%s", inner);
@@ -141,7 +144,8 @@ static enum result check_prices(const struct plan *plan, const struct sale_terms
     return RESULT_OK;
 }
 
-enum result sale_read_terms(const json_t *document, const struct plan *plan, struct sale_terms *terms, struct sale_fault *fault) {
+enum result sale_read_terms(const json_t *document, const struct plan *plan, struct sale_terms *terms,
+                            struct sale_fault *fault) {
     if (!json_is_object(document))
         return refuse(fault, "", "the body has to be an object");
     struct sale_terms read = *terms;

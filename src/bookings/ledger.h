@@ -114,7 +114,8 @@ struct ledger_command {
     enum result
         result; /* OK; CONFLICT (a guard did not match, a seat is sold); BOOKING_NOT_FOUND; LEDGER_UNAVAILABLE */
 
-    /* Kept in the same transaction when the command succeeds; answer.key none: nothing is kept. Any kind may carry one. */
+    /* Kept in the same transaction when the command succeeds; answer.key none: nothing is kept. Any kind may carry one.
+     */
     struct kept_answer answer;
 
     union {
@@ -127,7 +128,7 @@ struct ledger_command {
             enum saga_state
                 from_saga; /* the row must be in this state (STEP_BOOKING, SELL without insert, CANCEL_SOLD) */
             bool insert;
-            uint64_t seat_version;     /* CANCEL_SOLD: an even fence drawn for it */
+            uint64_t seat_version; /* CANCEL_SOLD: an even fence drawn for it */
             uint32_t
                 cancel_count; /* CANCEL_SOLD: these of the booking's seats (indices into booking->seat_ids); 0: all */
             const uint32_t *cancel;

@@ -56,14 +56,16 @@ void feed_free(struct seat_feed *feed) {
     free(feed);
 }
 
-void feed_etag(const struct seat_feed *feed, enum feed_form form, uint64_t sequence, char text[static FEED_ETAG_BYTES]) {
+void feed_etag(const struct seat_feed *feed, enum feed_form form, uint64_t sequence,
+               char text[static FEED_ETAG_BYTES]) {
     static const char letters[FEED_FORM_COUNT] = {'j', 'z', 'b'};
     snprintf(text, FEED_ETAG_BYTES, "\"%012llx-%llu%c\"", (unsigned long long)(feed->start & 0xffffffffffff),
              (unsigned long long)sequence, letters[form]);
 }
 
 struct blob *feed_get(struct seat_feed *feed, enum feed_form form, uint64_t *sequence) {
-    /* Read before the lock is taken: a snapshot of at least this sequence holds what any answer before this request did. */
+    /* Read before the lock is taken: a snapshot of at least this sequence holds what any answer before this request
+     * did. */
     uint64_t wanted = show_sequence(feed->show);
     struct blob *blob = NULL;
     pthread_mutex_lock(&feed->lock);
@@ -99,7 +101,8 @@ static struct blob *json_of(const struct seat_feed *feed, const struct blob *bit
     const struct plan *plan = show_plan(feed->show);
     struct buffer text;
     buffer_init(&text, feed->json_limit);
-    buffer_reserve(&text, 40 * (size_t)plan->seat_count < feed->json_limit ? 40 * (size_t)plan->seat_count : feed->json_limit);
+    buffer_reserve(&text,
+                   40 * (size_t)plan->seat_count < feed->json_limit ? 40 * (size_t)plan->seat_count : feed->json_limit);
     struct json_writer writer = json_writer(&text);
     json_open(&writer, '[');
     for (uint32_t seat = 0; seat < plan->seat_count; seat++) {

@@ -1,8 +1,9 @@
 /* What viewers see of a show's seats: snapshots, made at most once in FEED_INTERVAL_MS and never on a reactor.
  *
- * A snapshot carries the show's sequence. A viewer whose request came after a change must see it, so who asks while the snapshot is older
- * than the show waits for the next one (feed_wait), at most about FEED_INTERVAL_MS; who asks with the ETag of the show's present
- * sequence is answered 304 and no snapshot is made at all. Nothing is built that nobody asked for.
+ * A snapshot carries the show's sequence. A viewer whose request came after a change must see it, so who asks while the
+ * snapshot is older than the show waits for the next one (feed_wait), at most about FEED_INTERVAL_MS; who asks with the
+ * ETag of the show's present sequence is answered 304 and no snapshot is made at all. Nothing is built that nobody
+ * asked for.
  *
  * Threads: feed_get() and feed_wait() from any; feed_build() from the ticker only.
  */
@@ -34,14 +35,16 @@ struct feed_waiter {
 MUST_USE enum result feed_new(struct show *show, struct seat_feed **feed);
 void feed_free(struct seat_feed *feed);
 
-/* The ETag of a form at a sequence, quotes included. It names the start of the process too, since sequences begin again. */
+/* The ETag of a form at a sequence, quotes included. It names the start of the process too, since sequences begin
+ * again. */
 void feed_etag(const struct seat_feed *feed, enum feed_form form, uint64_t sequence, char text[static FEED_ETAG_BYTES]);
 
 /* A reference to the newest snapshot of that form if it shows the show as it is now, else NULL. */
 struct blob *feed_get(struct seat_feed *feed, enum feed_form form, uint64_t *sequence);
 /* Calls waiter->ready when the next snapshot is there. Returns true if the ticker has to be woken. */
 bool feed_wait(struct seat_feed *feed, struct feed_waiter *waiter);
-/* Builds what is waited for, if it is due; answers the waiters. Returns when it wants to be called again: a clock_monotonic_us() time, or INT64_MAX. */
+/* Builds what is waited for, if it is due; answers the waiters. Returns when it wants to be called again: a
+ * clock_monotonic_us() time, or INT64_MAX. */
 int64_t feed_build(struct seat_feed *feed, int64_t now_us);
 
 /* gzip of `content`, or NULL. For the plan and other prepared answers. Slow: never on a reactor. */

@@ -1,0 +1,358 @@
+/* `onsale serve`: reads the settings, opens the engines, hands them to a node, waits for a signal, closes all in order.
+ */
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "commands/commands.h"
+#include "commands/common.h"
+#include "commands/gateway_child.h"
+#include "engines/memory/memory_store.h"
+#include "engines/sqlite/sqlite_ledger.h"
+#include "engines/stripe/stripe_gateway.h"
+#include "plans/venues.h"
+#include "runtime/node.h"
+#include "runtime/settings.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define WATCH_MS 200
+#define FILES_APART 256 /* descriptors that are not connections */
+
+struct server {
+    struct settings settings;
+    const char *folder;
+    int lock;
+    char token[2 * 32 + 1];
+    struct ledger ledger;
+    struct hold_store holds;
+    struct payments payments;
+    struct gateway_child child;
+    struct node *node;
+    char fault[500];
+};
+
+static int fail(const struct server *server) {
+    return say_failure("%s", server->fault);
+}
+
+/* ---- the data folder ---- */
+
+static bool open_folder(struct server *server) {
+    server->folder = server->settings.text[SETTING_data];
+    enum result result = folder_make(server->folder);
+    if (result == RESULT_OK)
+        result = folder_lock(server->folder, &server->lock);
+    if (result == RESULT_IN_USE)
+        snprintf(server->fault, sizeof server->fault,
+                 "another onsale serves from '%s'; stop it, or give another folder with --data", server->folder);
+    else if (result != RESULT_OK)
+        snprintf(server->fault, sizeof server->fault, "cannot use the data folder '%s': %s", server->folder,
+                 strerror(errno));
+    return result == RESULT_OK;
+}
+
+/* The operator's token: given, or made at the first start. */
+static bool find_token(struct server *server, struct id *hash) {
+    const char *given = server->settings.text[SETTING_admin_token];
+    char path[3200];
+    struct buffer kept;
+    if (given[0]) {
+        *hash = api_token_hash(bytes_of(given));
+        return true;
+    }
+    snprintf(path, sizeof path, "%s/admin-token", server->folder);
+    buffer_init(&kept, 512);
+    enum result result = file_read(path, &kept);
+    if (result == RESULT_NOT_FOUND) {
+        uint8_t fresh[32];
+        random_bytes(fresh, sizeof fresh);
+        hex_encode(fresh, sizeof fresh, server->token);
+        buffer_add_text(&kept, server->token);
+        buffer_add_char(&kept, '\n');
+        result = file_write_atomically(path, buffer_bytes(&kept), 0600);
+    }
+    while (kept.length && (kept.at[kept.length - 1] == '\n' || kept.at[kept.length - 1] == '\r'))
+        kept.length--;
+    *hash = api_token_hash(buffer_bytes(&kept));
+    bool good = result == RESULT_OK && kept.length > 0;
+    buffer_release(&kept);
+    if (!good)
+        snprintf(server->fault, sizeof server->fault, "cannot read or write '%s': %s", path,
+                 result == RESULT_OK ? "it is empty; delete it, and a new token is made" : strerror(errno));
+    return good;
+}
+
+static bool write_listen_file(struct server *server) {
+    char path[3200];
+    struct buffer text;
+    snprintf(path, sizeof path, "%s/listen.json", server->folder);
+    buffer_init(&text, 1024);
+    struct json_writer writer = json_writer(&text);
+    json_open(&writer, '{');
+    json_member_text(&writer, "listen", node_address(server->node));
+    json_member_text(&writer, "admin_listen", node_admin_address(server->node));
+    json_close(&writer, '}');
+    buffer_add_char(&text, '\n');
+    enum result result = file_write_atomically(path, buffer_bytes(&text), 0600);
+    buffer_release(&text);
+    if (result != RESULT_OK)
+        snprintf(server->fault, sizeof server->fault, "cannot write '%s': %s", path, strerror(errno));
+    return result == RESULT_OK;
+}
+
+/* ---- the engines ---- */
+
+static bool open_ledger(struct server *server) {
+    const char *wanted = server->settings.text[SETTING_ledger];
+    if (strcmp(wanted, "sqlite") != 0) {
+        snprintf(server->fault, sizeof server->fault, "--ledger %s: this version keeps its ledger in sqlite only",
+                 wanted);
+        return false;
+    }
+    struct sqlite_ledger_settings settings = {.locking = server->settings.number[SETTING_locking] ? LEDGER_PESSIMISTIC
+                                                                                                  : LEDGER_OPTIMISTIC};
+    return sqlite_ledger_open(server->folder, &settings, &server->ledger, server->fault, sizeof server->fault) ==
+           RESULT_OK;
+}
+
+static bool open_holds(struct server *server) {
+    const char *wanted = server->settings.text[SETTING_holds];
+    if (strcmp(wanted, "memory") != 0) {
+        snprintf(server->fault, sizeof server->fault, "--holds %s: this version keeps its holds in memory only",
+                 wanted);
+        return false;
+    }
+    struct memory_store_settings settings = {.folder = server->folder};
+    return memory_store_open(&settings, &server->holds, server->fault, sizeof server->fault) == RESULT_OK;
+}
+
+static bool open_payments(struct server *server) {
+    const char *wanted = server->settings.text[SETTING_payments];
+    const char *key = server->settings.text[SETTING_payments_key];
+    char url[120];
+    struct stripe_settings settings = {
+        .url = wanted, .secret_key = key, .call_ms = (int)server->settings.number[SETTING_gateway_seconds] * 1000};
+    if (strcmp(wanted, "sandbox") == 0) {
+        if (gateway_child_start(server->folder, &server->child, server->fault, sizeof server->fault) != RESULT_OK)
+            return false;
+        snprintf(url, sizeof url, "http://%s", server->child.address);
+        settings.url = url;
+        settings.secret_key = "sk_test_sandbox";
+    } else if (!key[0]) {
+        snprintf(server->fault, sizeof server->fault,
+                 "--payments %s: set ONSALE_PAYMENTS_KEY to the gateway's secret key", wanted);
+        return false;
+    }
+    enum result result = stripe_gateway_new(&settings, &server->payments);
+    if (result != RESULT_OK)
+        snprintf(server->fault, sizeof server->fault, "--payments %s: %s", wanted,
+                 result == RESULT_INVALID_FIELD ? "has to be sandbox, https://…, or http:// on this machine"
+                                                : result_words(result));
+    return result == RESULT_OK;
+}
+
+static enum result recover_holds(struct hold_store *holds, struct show *show, int64_t now_ms) {
+    struct memory_recovery recovery;
+    enum result result = memory_store_recover(holds, show, now_ms, &recovery);
+    if (result == RESULT_OK && (recovery.restored || recovery.lost || recovery.foreign))
+        log_info("holds put back", LOG_INT("restored", recovery.restored), LOG_INT("ran_out", recovery.ran_out),
+                 LOG_INT("lost", recovery.lost), LOG_INT("foreign", recovery.foreign));
+    return result;
+}
+
+/* ---- the demo ---- */
+
+static bool count_show(void *context, const struct show_record *record) {
+    (void)record;
+    ++*(unsigned *)context;
+    return true;
+}
+
+/* A stadium on sale, in a ledger that has no show yet. */
+static bool make_demo(struct server *server) {
+    struct ledger_reader *reader;
+    unsigned shows = 0;
+    enum result result = server->ledger.reader_new(server->ledger.engine, &reader);
+    if (result == RESULT_OK) {
+        result = server->ledger.read_shows(reader, count_show, &shows);
+        server->ledger.reader_free(reader);
+    }
+    if (result == RESULT_OK && shows)
+        return true;
+    struct sale_fault fault = {0};
+    struct sale_terms terms;
+    struct plan *plan;
+    struct id show_id;
+    sale_default_terms(&terms);
+    snprintf(terms.event_name, sizeof terms.event_name, "Demo: World Tour, the stadium night");
+    terms.start_ms = clock_now_ms() + 30LL * 86400000;
+    if (result == RESULT_OK)
+        result = read_plan_text(venue_stadium(), &plan, &terms, &fault);
+    if (result == RESULT_OK) {
+        memcpy(terms.seats.currency, "EUR", 4);
+        for (uint32_t i = 0; i < plan->category_count; i++)
+            if (terms.seats.price[i] < 0)
+                terms.seats.price[i] = 14900 - 2000LL * i > 2900 ? 14900 - 2000LL * i : 2900;
+        result = ledger_make_show(&server->ledger, plan, &terms, &show_id);
+        plan_free(plan);
+    }
+    if (result != RESULT_OK)
+        snprintf(server->fault, sizeof server->fault, "cannot make the demo show: %s",
+                 fault.detail[0] ? fault.detail : result_words(result));
+    return result == RESULT_OK;
+}
+
+/* What is there, and what to try next. */
+static void say_demo(const struct server *server) {
+    struct sale *sale = node_first_sale(server->node);
+    if (!sale || sale->plan->seat_count < 2)
+        return;
+    char show[ID_UUID_TEXT + 1] = "";
+    id_format_uuid(&sale->show_id, show);
+    const char *fans = node_address(server->node);
+    fprintf(
+        stderr,
+        "\n  A stadium of %u places is on sale. Try, in another terminal:\n\n"
+        "    curl -s http://%s/api/v1/shows\n\n"
+        "  Hold the two best seats, then pay for them (any token is approved; tok_declined is not):\n\n"
+        "    curl -s http://%s/api/v1/shows/%s/seats/reserve \\\n"
+        "         -H 'Content-Type: application/json' \\\n"
+        "         -d '{\"best_available\":{\"quantity\":2},\"user_id\":\"u123\"}' | tee /tmp/onsale-reservation.json\n"
+        "    curl -s http://%s/api/v1/bookings/confirm \\\n"
+        "         -H 'Content-Type: application/json' \\\n"
+        "         -d \"{\\\"reservation_id\\\":\\\"$(grep -o 'r[0-9a-f]\\{32\\}' "
+        "/tmp/onsale-reservation.json)\\\",\\\"payment_token\\\":\\\"tok_demo\\\"}\"\n\n"
+        "  See how it goes:\n\n"
+        "    curl -s -H \"Authorization: Bearer $(cat %s/admin-token)\" http://%s/api/v1/admin/shows/%s/stats\n\n"
+        "  Ctrl-C stops it; all sales are kept in %s.\n\n",
+        sale->plan->seat_count, fans, fans, show, fans, server->folder, node_admin_address(server->node), show,
+        server->folder);
+}
+
+/* ---- running ---- */
+
+static uint32_t connections_allowed(const struct server *server) {
+    struct rlimit files;
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+    getrlimit(RLIMIT_NOFILE, &files);
+    uint64_t possible = files.rlim_cur > 2 * FILES_APART ? files.rlim_cur - 2 * FILES_APART : FILES_APART;
+    uint64_t wanted = (uint64_t)server->settings.number[SETTING_max_connections];
+    if (wanted > possible)
+        log_warn("the open-file limit allows fewer connections than were asked for", LOG_INT("asked", wanted),
+                 LOG_INT("allowed", possible));
+    if (wanted == 0 || wanted > possible)
+        wanted = possible;
+    return wanted > 4000000 ? 4000000 : (uint32_t)wanted;
+}
+
+static bool start_node(struct server *server, const struct id *token_hash) {
+    const struct settings *from = &server->settings;
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned reactors = (unsigned)from->number[SETTING_reactors];
+    if (reactors == 0)
+        reactors = cores < 1 ? 1 : cores > LIMIT_REACTORS ? LIMIT_REACTORS : (unsigned)cores;
+    struct node_settings settings = {
+        .listen = from->text[SETTING_listen],
+        .admin_listen = from->text[SETTING_admin_listen],
+        .reactors = reactors,
+        .max_connections = connections_allowed(server),
+        .waits = {.head_ms = (int)from->number[SETTING_head_seconds] * 1000,
+                  .body_ms = (int)from->number[SETTING_body_seconds] * 1000,
+                  .write_ms = (int)from->number[SETTING_write_seconds] * 1000,
+                  .idle_ms = (int)from->number[SETTING_idle_seconds] * 1000},
+        .drain_ms = (int)from->number[SETTING_drain_seconds] * 1000,
+        .admin_token_hash = *token_hash,
+        .holds = {&server->holds, recover_holds, memory_store_end_recovery, memory_store_find_answer,
+                  memory_store_pending_answers, memory_store_answers_kept, memory_store_close},
+        .ledger = &server->ledger,
+        .payments = &server->payments,
+    };
+    if (node_start(&settings, &server->node, server->fault, sizeof server->fault) != RESULT_OK)
+        return false;
+    return node_recover(server->node, server->fault, sizeof server->fault) == RESULT_OK;
+}
+
+/* Until a signal ends it: true; or until the ledger fails: false. */
+static bool wait_for_the_end(struct server *server, const sigset_t *signals) {
+    struct timespec wait = {0, WATCH_MS * 1000000L};
+    for (;;) {
+        int signal = sigtimedwait(signals, NULL, &wait);
+        if (signal == SIGTERM || signal == SIGINT) {
+            log_info("stopping", LOG_STRING("signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"));
+            return true;
+        }
+        if (signal == SIGHUP)
+            log_info("SIGHUP: shows are changed by the operator's API; every other setting needs a restart");
+        if (server->ledger.failed(server->ledger.engine))
+            return false;
+        gateway_child_watch(&server->child);
+    }
+}
+
+static int run(struct server *server, const sigset_t *signals) {
+    struct id token_hash;
+    if (!open_folder(server) || !find_token(server, &token_hash) || !open_ledger(server) || !open_holds(server) ||
+        !open_payments(server))
+        return fail(server);
+    if (server->settings.number[SETTING_demo] && !make_demo(server))
+        return fail(server);
+    if (!start_node(server, &token_hash) || !write_listen_file(server))
+        return fail(server);
+    fprintf(stderr, "onsale %s serves fans at http://%s and the operator at http://%s (token: %s%s)\n", ONSALE_VERSION,
+            node_address(server->node), node_admin_address(server->node),
+            server->settings.text[SETTING_admin_token][0] ? "as given" : server->folder,
+            server->settings.text[SETTING_admin_token][0] ? "" : "/admin-token");
+    if (server->settings.number[SETTING_demo])
+        say_demo(server);
+
+    bool asked = wait_for_the_end(server, signals);
+    node_stop(server->node);
+    server->payments.free(server->payments.engine);
+    if (asked)
+        return 0;
+    return say_failure("the ledger could not be written: nothing was sold since. Mend the disk, run `onsale verify "
+                       "--data %s`, start again.",
+                       server->folder);
+}
+
+int command_serve(int count, char **arguments) {
+    static struct server server;
+    enum result result = settings_read(count, arguments, &server.settings, server.fault, sizeof server.fault);
+    if (result == RESULT_NOT_FOUND) {
+        struct buffer help;
+        buffer_init(&help, 64 * 1024);
+        settings_write_help(&help);
+        printf("usage: onsale serve [SETTING ...]\n\nSells tickets, until SIGTERM or Ctrl-C. A setting is a flag, else "
+               "a variable, else a line of the file "
+               "that --config names.\n\n%.*s\nTo begin: onsale serve --demo\n",
+               (int)help.length, help.at);
+        buffer_release(&help);
+        return 0;
+    }
+    if (result != RESULT_OK) {
+        say_failure("%s", server.fault);
+        return 2;
+    }
+    enum log_level level = LOG_LEVEL_INFO;
+    if (log_level_parse(bytes_of(server.settings.text[SETTING_log_level]), &level))
+        log_set_level(level);
+    /* Before any thread starts, so that only the main thread gets them. */
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    int code = run(&server, &signals);
+    gateway_child_stop(&server.child);
+    settings_release(&server.settings);
+    return code;
+}

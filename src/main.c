@@ -1,0 +1,47 @@
+#include "base/hash.h"
+#include "base/json.h"
+#include "commands/commands.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    int (*run)(int count, char **arguments);
+    const char *help;
+} commands[] = {
+    {"serve", command_serve, "sell tickets: the API for fans, and the operator's"},
+    {"import", command_import, "make a show from a seating plan"},
+    {"verify", command_verify, "audit the ledger: no seat sold twice, money and bookings agree"},
+    {"migrate", command_migrate, "bring an older ledger to this version"},
+    {"sandbox", command_sandbox, "a payment gateway of Stripe's shape that takes no money"},
+    {"version", command_version, "say which version this is"},
+};
+
+static void write_help(FILE *out) {
+    fputs("onsale " ONSALE_VERSION ", a ticket on-sale engine\n\nusage: onsale COMMAND [SETTING ...]\n\n", out);
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        fprintf(out, "  %-8s  %s\n", commands[i].name, commands[i].help);
+    fputs("\n`onsale COMMAND --help` lists its settings. To begin: onsale serve --demo\n", out);
+}
+
+int main(int count, char **arguments) {
+    signal(SIGPIPE, SIG_IGN);
+    hash_set_up();
+    json_set_up();
+    const char *wanted = count > 1 ? arguments[1] : "";
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        if (strcmp(wanted, commands[i].name) == 0)
+            return commands[i].run(count - 2, arguments + 2);
+    if (strcmp(wanted, "--help") == 0 || strcmp(wanted, "-h") == 0 || strcmp(wanted, "help") == 0) {
+        write_help(stdout);
+        return 0;
+    }
+    if (strcmp(wanted, "--version") == 0)
+        return command_version(0, NULL);
+    if (count > 1)
+        fprintf(stderr, "onsale: there is no command '%s'\n\n", wanted);
+    write_help(stderr);
+    return 2;
+}

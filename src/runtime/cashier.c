@@ -1,0 +1,401 @@
+#include "runtime/cashier.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "net/reactor.h"
+#include "runtime/open_saga.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+
+#define LONGEST_SLEEP_MS 1000
+
+/* ---- confirm ---- */
+
+/* The prices may have changed since the hold was taken; its amount has not. */
+static void split_amount(struct booking *booking, const struct plan *plan, const struct show_settings *settings,
+                         const uint32_t *seats) {
+    int64_t sum = 0;
+    for (uint32_t i = 0; i < booking->seat_count; i++) {
+        booking->seat_amounts[i] = settings->price[plan->seat_category[seats[i]]];
+        sum += booking->seat_amounts[i];
+    }
+    if (sum == booking->amount)
+        return;
+    for (uint32_t i = 0; i < booking->seat_count; i++)
+        booking->seat_amounts[i] = booking->amount / booking->seat_count;
+    booking->seat_amounts[0] += booking->amount % booking->seat_count;
+}
+
+static void fill_booking(struct open_saga *open, const struct hold *hold) {
+    const struct plan *plan = open->sale->plan;
+    struct booking *booking = &open->saga.booking;
+    booking->show_id = open->sale->show_id;
+    booking->reservation = hold->reservation;
+    booking->user = hold->user;
+    booking->seat_count = hold->seat_count;
+    booking->fence = hold->fence;
+    booking->amount = hold->amount;
+    booking->attempt = 1;
+    booking->created_ms = booking->updated_ms = open->cashier->now_ms;
+    for (uint32_t i = 0; i < hold->seat_count; i++)
+        booking->seat_ids[i] = plan->seat_ids[open->seats[i]];
+    show_lock(open->sale->show);
+    const struct show_settings *settings = show_settings(open->sale->show);
+    memcpy(booking->currency, settings->currency, sizeof booking->currency);
+    split_amount(booking, plan, settings, open->seats);
+    open->attempts_left =
+        settings->payment_attempts > hold->payments_begun ? settings->payment_attempts - hold->payments_begun : 0;
+    show_unlock(open->sale->show);
+}
+
+static void begin_sale(struct open_saga *open) {
+    struct saga *saga = &open->saga;
+    if (saga->booking.amount == 0) {
+        saga->booking.status = BOOKING_CONFIRMED;
+        saga->booking.saga = saga->target = SAGA_DONE;
+        open_saga_act(open, SAGA_DO_SELL);
+        return;
+    }
+    saga->booking.status = BOOKING_PENDING;
+    saga->booking.saga = saga->target = SAGA_OPENED;
+    open_saga_prepare(open, LEDGER_OPEN_BOOKING);
+    open_saga_submit(open);
+}
+
+/* The hold is pinned, or was not to be had. */
+static void payment_begun(struct hold_step_call *step) {
+    struct open_saga *open = step->context;
+    if (step->result != RESULT_OK) {
+        open_saga_answer_all(open, &(struct confirm_outcome){.result = step->result});
+        open_saga_end(open);
+        return;
+    }
+    memcpy(open->seats, step->seats, step->hold.seat_count * sizeof step->seats[0]);
+    open->store_deadline_ms = step->hold.store_deadline_ms;
+    fill_booking(open, &step->hold);
+    begin_sale(open);
+}
+
+static void begin(struct cashier *cashier, struct confirm_call *call) {
+    struct open_saga *open = open_saga_new(cashier, call->sale, &call->reservation);
+    if (!open) {
+        call->outcome = (struct confirm_outcome){.result = RESULT_OVERLOADED};
+        confirm_answer(call);
+        return;
+    }
+    open->saga.booking.id = id_new_uuid7(cashier->now_ms);
+    open->saga.booking.reservation = call->reservation;
+    open->saga.has_token = call->has_token;
+    open->token_hash = call->token_hash;
+    memcpy(open->token, call->token, sizeof open->token);
+    open_saga_add_waiter(open, call);
+    open->step = (struct hold_step_call){.show = call->sale->show,
+                                         .step = HOLD_STEP_BEGIN_PAYMENT,
+                                         .reservation = call->reservation,
+                                         .booking = open->saga.booking.id,
+                                         .now_ms = cashier->now_ms,
+                                         .context = open,
+                                         .done = payment_begun};
+    cashier->with.holds->step(cashier->with.holds->engine, &open->step);
+}
+
+/* Somebody confirms what is being paid, or was sold a moment ago. */
+static void join(struct open_saga *open, struct confirm_call *call) {
+    if (open->is_sold) {
+        call->outcome = (struct confirm_outcome){.result = RESULT_OK, .booking = open->saga.booking.id};
+        confirm_answer(call);
+    } else if (!id_equal(&call->token_hash, &open->token_hash)) {
+        call->outcome = (struct confirm_outcome){.result = RESULT_PAYMENT_IN_PROGRESS};
+        confirm_answer(call);
+    } else {
+        open_saga_add_waiter(open, call);
+    }
+}
+
+/* What can be said without the ledger. False: the hold is live. */
+static bool answer_from_hold(struct cashier *cashier, struct confirm_call *call) {
+    struct show *show = call->sale->show;
+    struct hold hold = {0};
+    show_lock(show);
+    uint32_t slot = hold_find(show, &call->reservation);
+    if (slot != HOLD_NO_SLOT)
+        hold = *hold_at(show, slot);
+    show_unlock(show);
+    struct confirm_outcome *outcome = &call->outcome;
+    *outcome = (struct confirm_outcome){.result = RESULT_OK};
+    if (hold.state == HOLD_SOLD)
+        outcome->booking = hold.booking;
+    else if (slot == HOLD_NO_SLOT)
+        outcome->result = RESULT_RESERVATION_NOT_FOUND;
+    else if (hold.state != HOLD_HELD && hold.state != HOLD_PAYING)
+        outcome->result = RESULT_RESERVATION_EXPIRED;
+    else if (hold.amount > 0 && !call->has_token && cashier->now_ms < hold.deadline_ms)
+        outcome->result = RESULT_INVALID_FIELD;
+    else
+        return false;
+    confirm_answer(call);
+    return true;
+}
+
+static void open_confirm(struct envelope *envelope, void *receiver) {
+    struct cashier *cashier = receiver;
+    struct confirm_call *call =
+        (struct confirm_call *)(void *)((char *)envelope - offsetof(struct confirm_call, envelope));
+    struct open_saga *open = id_map_find(&cashier->by_reservation, &call->reservation);
+    if (open)
+        join(open, call);
+    else if (!answer_from_hold(cashier, call))
+        begin(cashier, call);
+}
+
+bool cashier_confirm(struct cashier *cashier, struct confirm_call *call) {
+    if (atomic_load(&cashier->open) >= LIMIT_OPEN_SAGAS || atomic_load(&cashier->stopping))
+        return false;
+    call->envelope.open = open_confirm;
+    mailbox_send(&cashier->mailbox, &call->envelope);
+    return true;
+}
+
+/* ---- refund ---- */
+
+static void refuse_refund(struct refund_call *refund, enum result result) {
+    refund->result = result;
+    refund->envelope.open = refund->answered;
+    reactor_send(refund->reactor, &refund->envelope);
+}
+
+/* The seats as indices; and their ids as the plan's texts, for the booking's own go when the caller returns. */
+static bool find_seats(struct open_saga *open) {
+    struct booking *booking = &open->saga.booking;
+    for (uint32_t i = 0; i < booking->seat_count; i++) {
+        open->seats[i] = plan_find_seat(open->sale->plan, booking->seat_ids[i]);
+        if (open->seats[i] == PLAN_NO_SEAT)
+            return false;
+        booking->seat_ids[i] = open->sale->plan->seat_ids[open->seats[i]];
+    }
+    return true;
+}
+
+static void write_refund(struct open_saga *open, struct refund_call *refund) {
+    struct booking *booking = &open->saga.booking;
+    int64_t back = 0;
+    for (uint32_t i = 0; i < (refund->seat_count ? refund->seat_count : booking->seat_count); i++)
+        back += booking->seat_amounts[refund->seat_count ? refund->seats[i] : i];
+    bool whole = refund->seat_count == 0;
+    open->saga.target = booking->amount == 0 ? (whole ? SAGA_CANCELLED : SAGA_DONE) : SAGA_REFUNDING;
+    open_saga_prepare(open, LEDGER_CANCEL_SOLD);
+    open->written.refunded = booking->refunded + back;
+    if (whole)
+        open->written.status = BOOKING_CANCELLED;
+    memcpy(open->written.reason, refund->reason, sizeof refund->reason);
+    show_lock(open->sale->show);
+    open->command.booking.seat_version = show_draw_fence(open->sale->show);
+    show_unlock(open->sale->show);
+    open->command.booking.cancel_count = refund->seat_count;
+    open->command.booking.cancel = refund->seats;
+    open->command.booking.actor = BYTES("operator");
+    open_saga_submit(open);
+}
+
+static void open_refund(struct envelope *envelope, void *receiver) {
+    struct cashier *cashier = receiver;
+    struct refund_call *refund =
+        (struct refund_call *)(void *)((char *)envelope - offsetof(struct refund_call, envelope));
+    const struct booking *booking = &refund->booking;
+    if (id_map_find(&cashier->by_reservation, &booking->reservation)) {
+        refuse_refund(refund, RESULT_PAYMENT_IN_PROGRESS);
+        return;
+    }
+    if (booking->status != BOOKING_CONFIRMED || booking->saga != SAGA_DONE) {
+        refuse_refund(refund, RESULT_BOOKING_NOT_REFUNDABLE);
+        return;
+    }
+    struct open_saga *open = open_saga_new(cashier, refund->sale, &booking->reservation);
+    if (!open) {
+        refuse_refund(refund, RESULT_OVERLOADED);
+        return;
+    }
+    open->saga.booking = *booking;
+    open->is_sold = true;
+    open->refund = refund;
+    if (!find_seats(open)) {
+        open_saga_answer_refund(open, RESULT_UNKNOWN_SEAT);
+        open_saga_end(open);
+        return;
+    }
+    write_refund(open, refund);
+}
+
+bool cashier_refund(struct cashier *cashier, struct refund_call *refund) {
+    if (atomic_load(&cashier->open) >= LIMIT_OPEN_SAGAS || atomic_load(&cashier->stopping))
+        return false;
+    refund->envelope.open = open_refund;
+    mailbox_send(&cashier->mailbox, &refund->envelope);
+    return true;
+}
+
+/* ---- after a restart ---- */
+
+/* The journal forgot the hold of a booking that is being paid: it is made anew from the booking. */
+static enum result restore_hold(struct open_saga *open, int64_t now_ms) {
+    const struct booking *booking = &open->saga.booking;
+    struct show *show = open->sale->show;
+    struct hold hold = {.reservation = booking->reservation,
+                        .fence = booking->fence,
+                        .taken_ms = booking->created_ms,
+                        .deadline_ms = now_ms,
+                        .store_deadline_ms = now_ms,
+                        .amount = booking->amount,
+                        .seat_count = booking->seat_count,
+                        .user = booking->user};
+    uint32_t slot;
+    show_lock(show);
+    enum result result = hold_find(show, &booking->reservation) == HOLD_NO_SLOT
+                             ? hold_restore(show, &hold, open->seats, &slot)
+                             : RESULT_OK;
+    show_unlock(show);
+    return result;
+}
+
+static void hold_is_pinned(struct hold_step_call *step) {
+    struct open_saga *open = step->context;
+    if (step->result == RESULT_OK)
+        open->store_deadline_ms = step->hold.store_deadline_ms;
+    else
+        log_warn("a seat whose payment is open is not held; the ledger will decide",
+                 LOG_STRING("result", result_name(step->result)));
+}
+
+static void pin_hold(struct open_saga *open, int64_t now_ms) {
+    struct hold_store *holds = open->cashier->with.holds;
+    if (restore_hold(open, now_ms) != RESULT_OK)
+        log_warn("the hold of an open payment cannot be put back: somebody else has a seat");
+    open->step = (struct hold_step_call){.show = open->sale->show,
+                                         .step = HOLD_STEP_BEGIN_PAYMENT,
+                                         .reservation = open->saga.booking.reservation,
+                                         .booking = open->saga.booking.id,
+                                         .recovering = true,
+                                         .now_ms = now_ms,
+                                         .context = open,
+                                         .done = hold_is_pinned};
+    holds->step(holds->engine, &open->step);
+}
+
+enum result cashier_adopt(struct cashier *cashier, const struct booking *booking, int64_t now_ms) {
+    struct sale *sale = sale_find(cashier->with.sales, &booking->show_id);
+    if (!sale)
+        return RESULT_SHOW_NOT_FOUND;
+    struct open_saga *open = open_saga_new(cashier, sale, &booking->reservation);
+    if (!open)
+        return RESULT_OVERLOADED;
+    open->saga.booking = *booking;
+    open->is_sold = booking->saga == SAGA_CAPTURING || booking->saga == SAGA_REFUNDING;
+    if (!find_seats(open)) {
+        open_saga_end(open);
+        return RESULT_UNKNOWN_SEAT;
+    }
+    if (!open->is_sold)
+        pin_hold(open, now_ms);
+    /* It begins when the thread does. */
+    open->resumed = true;
+    deadlines_set(&cashier->timers, &open->timer, now_ms);
+    return RESULT_OK;
+}
+
+/* ---- the thread ---- */
+
+static void fire_timers(struct cashier *cashier) {
+    struct deadline *first;
+    while ((first = deadlines_first(&cashier->timers)) && first->at_ms <= cashier->now_ms) {
+        deadlines_set(&cashier->timers, first, INT64_MAX);
+        open_saga_fire((struct open_saga *)(void *)((char *)first - offsetof(struct open_saga, timer)));
+    }
+}
+
+static void lose_patience(struct cashier *cashier, bool all) {
+    while (cashier->first_waiter && (all || cashier->first_waiter->give_up_ms <= cashier->now_ms))
+        confirm_answer_pending(cashier->first_waiter);
+}
+
+static int next_wait_ms(const struct cashier *cashier) {
+    int64_t next = cashier->now_ms + LONGEST_SLEEP_MS;
+    const struct deadline *first = deadlines_first(&cashier->timers);
+    if (first && first->at_ms < next)
+        next = first->at_ms;
+    if (cashier->first_waiter && cashier->first_waiter->give_up_ms < next)
+        next = cashier->first_waiter->give_up_ms;
+    return next > cashier->now_ms ? (int)(next - cashier->now_ms) : 0;
+}
+
+static void *work(void *context) {
+    struct cashier *cashier = context;
+    struct payments *payments = cashier->with.payments;
+    while (!atomic_load(&cashier->stopping)) {
+        cashier->now_ms = clock_now_ms();
+        mailbox_open_all(&cashier->mailbox, cashier);
+        fire_timers(cashier);
+        lose_patience(cashier, false);
+        payments->run(payments->engine, next_wait_ms(cashier));
+    }
+    mailbox_open_all(&cashier->mailbox, cashier);
+    lose_patience(cashier, true);
+    return NULL;
+}
+
+static void wake(void *context) {
+    struct cashier *cashier = context;
+    cashier->with.payments->wake(cashier->with.payments->engine);
+}
+
+enum result cashier_new(const struct cashier_settings *settings, struct cashier **cashier) {
+    struct cashier *made = calloc(1, sizeof *made);
+    if (!made)
+        return RESULT_OVERLOADED;
+    made->with = *settings;
+    made->last_waiter = &made->first_waiter;
+    made->now_ms = clock_now_ms();
+    mailbox_init(&made->mailbox, wake, made);
+    enum result result = id_map_init(&made->by_reservation, LIMIT_OPEN_SAGAS);
+    if (result == RESULT_OK)
+        result = deadlines_init(&made->timers, LIMIT_OPEN_SAGAS);
+    if (result != RESULT_OK) {
+        id_map_release(&made->by_reservation);
+        free(made);
+        return result;
+    }
+    *cashier = made;
+    return RESULT_OK;
+}
+
+enum result cashier_start(struct cashier *cashier) {
+    if (pthread_create(&cashier->thread, NULL, work, cashier))
+        return RESULT_OVERLOADED;
+    pthread_setname_np(cashier->thread, "cashier");
+    cashier->started = true;
+    return RESULT_OK;
+}
+
+void cashier_stop(struct cashier *cashier) {
+    if (!cashier)
+        return;
+    atomic_store(&cashier->stopping, true);
+    if (cashier->started) {
+        wake(cashier);
+        pthread_join(cashier->thread, NULL);
+    }
+}
+
+void cashier_free(struct cashier *cashier) {
+    if (!cashier)
+        return;
+    for (uint32_t i = 0; i <= cashier->by_reservation.mask; i++)
+        free(cashier->by_reservation.slots[i].value);
+    while (cashier->free) {
+        struct open_saga *next = cashier->free->next_free;
+        free(cashier->free);
+        cashier->free = next;
+    }
+    id_map_release(&cashier->by_reservation);
+    deadlines_release(&cashier->timers);
+    free(cashier);
+}

@@ -1,0 +1,78 @@
+/* One saga that the cashier has open: who waits for it, the command or call that is out for it, what came of that.
+ * Private to runtime/cashier.c and open_saga.c; everything on the cashier's thread. */
+#ifndef ONSALE_RUNTIME_OPEN_SAGA_H
+#define ONSALE_RUNTIME_OPEN_SAGA_H
+
+#include "base/deadlines.h"
+#include "base/id_map.h"
+#include "runtime/cashier.h"
+
+/* A saga under way, and what it needs to be driven. At most one of `command` and `call` is out at any time. */
+struct open_saga {
+    struct cashier *cashier;
+    struct sale *sale;
+    struct saga saga;
+    struct booking written; /* what the command under way writes */
+    struct ledger_command command;
+    struct envelope envelope; /* from the ledger's thread to ours */
+    struct payment_call call;
+    struct hold_step_call step;
+    struct deadline timer;
+    int64_t store_deadline_ms; /* INT64_MAX once it has passed or does not count */
+    bool waiting;              /* for saga.retry_ms */
+    bool put_off;              /* the ledger could not take the command; it is submitted again at the timer */
+    bool resumed;              /* taken up after a restart, and not begun yet */
+    bool is_sold;              /* the fan has the seats */
+    struct id token_hash;
+    char token[LIMIT_PAYMENT_TOKEN_BYTES + 1];
+    uint32_t attempts_left;
+    struct confirm_call *waiters;
+    struct confirm_call *keeper; /* whose answer the command under way keeps */
+    struct buffer kept_body;
+    struct refund_call *refund;
+    uint32_t seats[LIMIT_SEATS_PER_HOLD]; /* the booking's, as indices of the plan */
+    struct open_saga *next_free;
+};
+
+struct cashier {
+    /* set once */
+    struct cashier_settings with;
+    pthread_t thread;
+    bool started;
+
+    struct mailbox mailbox;
+    atomic_bool stopping;
+    atomic_uint open;
+
+    /* owned by the cashier's thread */
+    struct id_map by_reservation;
+    struct deadlines timers;
+    struct open_saga *free;
+    struct confirm_call *first_waiter, **last_waiter; /* oldest first: all wait equally long */
+    int64_t now_ms;
+};
+
+/* NULL when LIMIT_OPEN_SAGAS are open, or memory ran out. */
+struct open_saga *open_saga_new(struct cashier *cashier, struct sale *sale, const struct id *reservation);
+/* Nobody waits any more. */
+void open_saga_end(struct open_saga *open);
+
+/* Tells the saga, and does what it says. */
+void open_saga_happen(struct open_saga *open, enum saga_event event);
+void open_saga_act(struct open_saga *open, enum saga_action action);
+/* The timer has gone off. */
+void open_saga_fire(struct open_saga *open);
+
+/* Prepares the command that writes the booking as it is now, in the state saga.target. */
+void open_saga_prepare(struct open_saga *open, enum ledger_kind kind);
+/* Hands it to the ledger; again and again where the ledger is full. */
+void open_saga_submit(struct open_saga *open);
+
+void confirm_answer(struct confirm_call *call);
+void open_saga_add_waiter(struct open_saga *open, struct confirm_call *call);
+void open_saga_answer_all(struct open_saga *open, const struct confirm_outcome *outcome);
+void open_saga_answer_refund(struct open_saga *open, enum result result);
+/* Tells who has waited longest that it is still pending. */
+void confirm_answer_pending(struct confirm_call *call);
+
+#endif
