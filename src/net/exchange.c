@@ -165,6 +165,12 @@ void exchange_reply_blob(struct exchange *exchange, unsigned status, struct byte
         output_add_blob(connection->output, body);
 }
 
+void exchange_abort(struct exchange *exchange) {
+    struct connection *connection = exchange_connection(exchange);
+    if (begin_reply(connection, (struct bytes){NULL, 0}))
+        connection->is_broken = true;
+}
+
 void exchange_close_after(struct exchange *exchange) {
     assert(exchange_connection(exchange)->exchange.state != EXCHANGE_ANSWERED);
     exchange->close_after = true;

@@ -81,6 +81,9 @@ void exchange_reply(struct exchange *exchange, unsigned status, struct bytes hea
 /* The same with a body that is shared, not copied: the exchange holds a reference until it is sent. */
 void exchange_reply_blob(struct exchange *exchange, unsigned status, struct bytes headers, struct blob *body);
 
+/* Cuts the connection instead of an answer, whatever was still to be sent on it. Counts as the exchange's answer. */
+void exchange_abort(struct exchange *exchange);
+
 /* 429, 503 …: the connection is closed once this exchange is answered. */
 void exchange_close_after(struct exchange *exchange);
 

@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 
 #define SPARE_OUTPUTS 16
+#define FIRST_TEXT_BYTES 4096
 #define SPARE_TEXT_BYTES (64 * 1024) /* a text that grew over it is not kept */
 #define COPIED_BLOB_BYTES 1024
 
@@ -22,6 +23,8 @@ struct output *output_new(struct output_pool *pool) {
     if (!output)
         return NULL;
     buffer_init(&output->text, SIZE_MAX / 4);
+    (void)buffer_reserve(&output->text, FIRST_TEXT_BYTES); /* tried again, and told, when it is used */
+    output->text.full = false;
     output->pending = 0;
     output->first = output->count = 0;
     output->failed = false;
