@@ -61,12 +61,15 @@
 
 /* the sandbox, our own payment gateway */
 #define LIMIT_SANDBOX_CONNECTIONS 4096
-#define LIMIT_SANDBOX_BODY_BYTES (32 * 1024)   /* a form; over it 413 */
-#define LIMIT_SANDBOX_RECORD_BYTES (64 * 1024) /* of the tape */
-#define LIMIT_SANDBOX_OBJECTS (1 << 20)        /* intents, charges, refunds: so many of each; over it 429 */
-#define LIMIT_SANDBOX_KEYS (1 << 22)           /* idempotency keys of the last 24 hours; over it 429 */
+#define LIMIT_SANDBOX_BODY_BYTES (32 * 1024)    /* a form; over it 413 */
+#define LIMIT_SANDBOX_DETAILS_BYTES (48 * 1024) /* an object's metadata and descriptions, as JSON */
+#define LIMIT_SANDBOX_RECORD_BYTES (256 * 1024) /* of the tape */
+#define LIMIT_SANDBOX_OBJECTS (1 << 20)         /* intents, charges, refunds: so many of each; over it 429 */
+#define LIMIT_SANDBOX_KEYS (1 << 22)            /* idempotency keys of the last 24 hours; over it 429 */
 #define LIMIT_SANDBOX_DELAYED LIMIT_SANDBOX_CONNECTIONS
 
+static_assert(LIMIT_SANDBOX_DETAILS_BYTES * 5 < LIMIT_SANDBOX_RECORD_BYTES,
+              "a record holds two objects' and an answer's");
 static_assert(LIMIT_SEATS_PER_HOLD * (LIMIT_SEAT_ID_BYTES + 3) < LIMIT_FAN_BODY_BYTES, "a full hold fits one request");
 static_assert(LIMIT_PRICE_AMOUNT < INT64_MAX / LIMIT_SEATS_PER_HOLD, "the amount of a full hold is an int64_t");
 static_assert(LIMIT_CATEGORIES_PER_SHOW <= 256, "a seat's category is one byte");
