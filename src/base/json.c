@@ -39,6 +39,11 @@ enum result json_parse(struct bytes text, json_t **value, char *detail, size_t d
         snprintf(detail, detail_size, "the JSON is nested more than %d deep", LIMIT_JSON_DEPTH);
         return RESULT_BAD_JSON;
     }
+    /* jansson 2.14 overlooks one that follows a token. */
+    if (text.length && memchr(text.at, '\0', text.length)) {
+        snprintf(detail, detail_size, "the JSON has a NUL byte");
+        return RESULT_BAD_JSON;
+    }
     json_error_t error;
     json_t *parsed = json_loadb(text.at ? text.at : "", text.length, JSON_REJECT_DUPLICATES, &error);
     if (!parsed) {
@@ -116,9 +121,10 @@ void json_put_float(struct json_writer *writer, double value) {
     assert(isfinite(value));
     before_value(writer);
     char text[64];
-    int length = snprintf(text, sizeof text, "%.6f", value);
+    bool is_large = fabs(value) >= 1e15; /* has no decimals that count, and may have hundreds of digits */
+    int length = snprintf(text, sizeof text, is_large ? "%.17g" : "%.6f", value);
     assert(length > 0 && (size_t)length < sizeof text);
-    while (text[length - 1] == '0')
+    while (!is_large && text[length - 1] == '0')
         length--;
     if (text[length - 1] == '.')
         length--;

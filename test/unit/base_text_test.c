@@ -155,6 +155,7 @@ static void ambiguous_json_is_refused(void **state) {
     }
     json_t *value = NULL;
     assert_int_equal(parse((struct bytes){"[]\0", 3}, &value), RESULT_BAD_JSON);
+    assert_int_equal(parse((struct bytes){"[1\0,2]", 6}, &value), RESULT_BAD_JSON);
     assert_int_equal(parse((struct bytes){NULL, 0}, &value), RESULT_BAD_JSON);
 }
 
@@ -201,7 +202,7 @@ static void the_writer_places_commas_and_escapes(void **state) {
     json_member_time(&writer, "never", 0);
     json_key(&writer, "numbers");
     json_open(&writer, '[');
-    static const double floats[] = {1.5, 100, -0.000001, 0.30000000000000004, 1e15};
+    static const double floats[] = {1.5, 100, -0.000001, 0.30000000000000004, 1e15, -1e20, 1e300};
     for (size_t i = 0; i < COUNT(floats); i++)
         json_put_float(&writer, floats[i]);
     json_put_raw(&writer, BYTES("[1]"));
@@ -210,7 +211,7 @@ static void the_writer_places_commas_and_escapes(void **state) {
     assert_buffer(&out, "{\"seats\":[\"A1\",\"q\\\"b\\\\s/\\u0001\\u001f\\u000a\\u0000\x7fü\",{},null],"
                         "\"least\":-9223372036854775808,\"yes\":true,\"none\":null,"
                         "\"at\":\"2023-11-14T22:13:20.123Z\",\"never\":null,"
-                        "\"numbers\":[1.5,100,-0.000001,0.3,1000000000000000,[1]]}");
+                        "\"numbers\":[1.5,100,-0.000001,0.3,1000000000000000,-1e+20,1.0000000000000001e+300,[1]]}");
     buffer_release(&out);
 }
 
