@@ -22,7 +22,7 @@ static uint64_t categories_of(const struct plan *plan, uint32_t first, uint32_t 
     return mask;
 }
 
-/* Distances are compared squared: one part in 1,000 is two of the square. */
+/* The factor between the squares of distances that count as the same. */
 #define EQUALLY_NEAR 1.002
 
 static double squared_distance(struct plan_point a, struct plan_point b) {

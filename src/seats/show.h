@@ -163,13 +163,15 @@ struct hold_refusal {
 };
 
 struct hold_warning {
-    uint32_t orphan_count; /* ORPHAN_WARN: single seats that this take leaves alone */
+    uint32_t orphan_count; /* ORPHAN_WARN, and ORPHAN_REFUSE for want of another choice: seats left alone */
     uint32_t orphans[2 * LIMIT_SEATS_PER_HOLD];
 };
 
-/* Takes all or none. RESULT_OK and *slot, the hold's number in this show; or SEAT_UNAVAILABLE, TOO_MANY_SEATS,
- * NO_ADJACENT_SEATS, SOLD_OUT, LEAVES_ORPHAN, DUPLICATE_SEAT, OVERLOADED (no slot). `warning` is set on RESULT_OK only.
- * O(seats) for named seats. */
+/* Takes all or none. RESULT_OK and *slot, the hold's number in this show; or the first of these that is so:
+ * INVALID_FIELD (no seat wished for), TOO_MANY_SEATS, DUPLICATE_SEAT, SEAT_UNAVAILABLE (every such seat in `refusal`),
+ * SOLD_OUT, NO_ADJACENT_SEATS, LEAVES_ORPHAN, OVERLOADED (no slot). Seats, areas and categories must be the plan's
+ * (asserted). `warning` is set on RESULT_OK only. O(seats) for named seats, unless the orphan rule has to look for
+ * another choice. */
 MUST_USE enum result hold_take(struct show *show, const struct hold_wish *wish, int64_t now_ms, uint32_t *slot,
                                struct hold_warning *warning, struct hold_refusal *refusal);
 
@@ -182,8 +184,8 @@ MUST_USE enum result hold_take_best(struct show *show, const struct hold_wish *w
 /* The slot of a hold, ended ones that are still remembered included, or HOLD_NO_SLOT. O(1). */
 uint32_t hold_find(const struct show *show, const struct id *reservation);
 const struct hold *hold_at(const struct show *show, uint32_t slot);
-/* The hold's seats in the order asked for; returns their count, at most `room`. Also for ended holds? No: only HELD,
- * PAYING and SOLD keep them. */
+/* The hold's seats in the order asked for; returns their count, at most `room`. Only HELD, PAYING and SOLD keep them,
+ * SOLD until one of them is given back. */
 uint32_t hold_seats(const struct show *show, const struct hold *hold, uint32_t *seats, uint32_t room);
 
 /* ---- ending ---- */
@@ -196,8 +198,9 @@ MUST_USE enum result hold_release(struct show *show, uint32_t slot, int64_t now_
 MUST_USE enum result hold_begin_payment(struct show *show, uint32_t slot, const struct id *booking, bool recovering,
                                         int64_t now_ms);
 
-/* The payment came to nothing. `keep`: the hold is HELD again, its deadlines as they were (it may expire at once); else
- * DECLINED and free. PAYING only (asserted). */
+/* The payment came to nothing. `keep`: the hold is HELD again, its deadlines as they were, or EXPIRED if the store's
+ * has passed; without, or if the ledger gave a seat of it to somebody else meanwhile, DECLINED and free. PAYING only
+ * (asserted). */
 void hold_end_payment(struct show *show, uint32_t slot, bool keep, int64_t now_ms);
 
 /* The ledger has sold its seats: BOOKED at fence + 1. PAYING only (asserted). */
@@ -211,10 +214,20 @@ int64_t show_next_deadline(const struct show *show);
 
 /* ---- restart, refunds, the operator ---- */
 
-/* Puts a hold back as it was, from the journal. RESULT_OK, or CONFLICT if a seat is not available. The hold is HELD. */
+/* Puts a hold back as it was, from the journal. RESULT_OK, or CONFLICT if a seat is not available or was changed at a
+ * higher version than the hold's fence, if the reservation is there already, or if the hold makes no sense. The hold is
+ * HELD; its user, deadlines, amount, fence and payments_begun are taken from `hold`. After the seats were loaded, and
+ * before the first show_take_changes(). */
 MUST_USE enum result hold_restore(struct show *show, const struct hold *hold, const uint32_t *seats, uint32_t *slot);
-/* Sets a seat as the ledger has it, at start or when another node sold it. Raises the version and the fence counter as
- * needed; a hold on it that is not the buyer's loses to the ledger: its reservation is ended. */
+/* Sets a seat as the ledger has it now, at start or when another node changed it; raises the version and the fence
+ * counter as needed.
+ *
+ * BOOKED always wins: a hold on the seat loses it, unless the version is its own fence + 1. A HELD hold that loses a
+ * seat is EXPIRED, one that turns out to be sold is SOLD with all its seats; a PAYING one keeps its other seats, counts
+ * what it lost, and waits for whoever began the payment (hold_sell, hold_end_payment, where it cannot be kept any
+ * more). BLOCKED wins over all but a later sale; AVAILABLE over what has a lower version. HELD is only the ledger's
+ * picture of a hold: it raises the version of a seat that nobody holds, which stays AVAILABLE for hold_restore(), and
+ * is to be told that it ended if that does not come. `owner`: the buyer of a BOOKED seat, or NULL. */
 void show_load_seat(struct show *show, uint32_t seat, enum seat_status status, uint64_t version,
                     const struct user_id *owner);
 /* Draws a number for a change without a hold (refund, block). Even. */

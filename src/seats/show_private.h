@@ -1,4 +1,4 @@
-/* What a show is made of: for show.c, hold.c, show_check.c and for tests that corrupt one. */
+/* What a show is made of: for show.c, hold.c, hold_take.c, show_check.c and for tests that corrupt one. */
 #ifndef ONSALE_SEATS_SHOW_PRIVATE_H
 #define ONSALE_SEATS_SHOW_PRIVATE_H
 
@@ -75,6 +75,12 @@ static inline void assert_locked(const struct show *show) {
 
 /* The one mover of seats: keeps states, bitmaps, counts, hints and the sequence in step. */
 void seat_move(struct show *show, uint32_t seat, enum seat_status status, uint64_t version, enum ledger_news news);
+
+/* A free slot: one never used, or that of the hold that ended first, which is forgotten. HOLD_NO_SLOT if all live. */
+uint32_t hold_slot_draw(struct show *show);
+/* Moves available seats to a hold in that slot, HELD from now. `like` has everything but what is private. */
+void hold_open(struct show *show, uint32_t slot, const struct hold *like, uint32_t count, const uint32_t *seats,
+               enum hold_event event);
 
 /* Takes the seat, HELD, from its hold, because the ledger has it otherwise. The seat is AVAILABLE then, or still HELD
  * by nobody (the caller moves it on at once) where a payment keeps the rest of the hold. */
