@@ -9,7 +9,7 @@
  *
  *   state      what is guaranteed in it                                               it waits at most
  *   FREE       no socket, no buffer; only generation and exchange.generation count    -
- *   WAITING    nothing of a request is here; no input buffer                          idle_ms, then closed silently
+ *   WAITING    no exchange; no input buffer, but for requests behind stuck output     idle_ms, then closed silently
  *   HEAD       part of a head is in `input`; parse says how much is checked           head_ms, then 408
  *   BODY       the head was admitted; exchange has begun; part of the body is here    body_ms, then 408
  *   PARKED     the handler will answer later; nothing is read or handled meanwhile    as long as the handler takes
@@ -53,6 +53,21 @@ enum connection_state {
     CONNECTION_PARKED,
     CONNECTION_CLOSING,
     CONNECTION_LINGERING,
+    CONNECTION_STATE_COUNT
+};
+
+enum connection_event {
+    CONNECTION_ACCEPTED,
+    CONNECTION_BEGAN,         /* part of a head came */
+    CONNECTION_EMPTIED,       /* it was only empty lines */
+    CONNECTION_ADMITTED,      /* the head is whole and welcome */
+    CONNECTION_PUT_OFF,       /* the handler parked the exchange */
+    CONNECTION_ANSWERED,      /* by handler or refusal */
+    CONNECTION_ANSWERED_LAST, /* the same, and the connection is to close */
+    CONNECTION_ENDED,         /* nothing more is to be answered */
+    CONNECTION_SHUT,          /* all is sent, and so is our end */
+    CONNECTION_CLOSED,
+    CONNECTION_EVENT_COUNT
 };
 
 /* Bytes read and not handled yet: in a buffer of the connection's own or, during a turn, in the reactor's. */
@@ -77,7 +92,7 @@ struct connection {
     bool is_ready : 1;        /* in the reactor's list of those that go on without an event */
     bool has_answered : 1;    /* in this turn */
     bool has_progressed : 1;  /* in this turn the socket took something */
-    bool is_stuck : 1;        /* the socket did not take all the output */
+    bool is_stuck : 1;        /* the socket did not take all the output: epoll tells when it takes more */
     bool is_broken : 1;       /* memory for an answer ran out */
     uint32_t next_ready;      /* in that list */
     uint32_t body_bytes;      /* BODY, chunked: decoded so far; LINGERING: dropped so far */
@@ -108,6 +123,20 @@ void connection_timed_out(struct connection *connection);
 void connection_stop(struct connection *connection);
 
 void connection_close(struct connection *connection);
+
+/* states.c. connection_is_sound() holds between turns: what the table above guarantees of each state. */
+void connection_move(struct connection *connection, enum connection_event event);
+bool connection_is_sound(const struct connection *connection);
+
+void connection_drop_input(struct connection *connection);
+
+/* requests.c. Handles what is in the input, in order. True if it stopped only because there are too many answers to
+ * send first. */
+bool connection_handle_input(struct connection *connection);
+/* The exchange is answered. */
+void connection_finish_exchange(struct connection *connection);
+/* After a fault nobody knows where the next request would begin: one answer, then the end. */
+void connection_refuse_and_close(struct connection *connection, struct http_fault fault);
 
 /* exchange.c: an exchange begins with its request and ends, answered or not, with it or with the connection. */
 void exchange_begin(struct exchange *exchange, uint64_t sequence);

@@ -158,7 +158,6 @@ static void add_connection(struct reactor *reactor, unsigned listener, int fd, c
         close(fd);
         return;
     }
-    metric_add(METRIC_CONNECTIONS_ACCEPTED, 1);
     connection_open(connection, fd, (uint8_t)listener, peer);
     uint64_t token = token_of(connection->slot, connection->generation);
     if (!watch(reactor, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, token))
@@ -285,7 +284,6 @@ static int timeout_ms(const struct reactor *reactor) {
 static void begin_to_stop(struct reactor *reactor, int drain_ms) {
     reactor->is_stopping = true;
     reactor->stop_at_us = reactor->now_us + (int64_t)drain_ms * 1000;
-    reactor->accept_again_us = INT64_MAX;
     for (unsigned i = 0; i < reactor->listener_count; i++) {
         /* Who is in the backlog was told that the connection stands. */
         accept_some(reactor, i);

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -208,6 +209,9 @@ struct client client_connect(const struct world *world) {
     struct timeval patience = {.tv_sec = PATIENCE_SECONDS};
     assert_int_equal(setsockopt(client.fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
     assert_int_equal(setsockopt(client.fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience), 0);
+    /* What a test cuts in two arrives in two. */
+    int on = 1;
+    assert_int_equal(setsockopt(client.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on), 0);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(world->port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     assert_int_equal(connect(client.fd, (struct sockaddr *)&address, sizeof address), 0);
@@ -296,6 +300,14 @@ void client_expect(struct client *client, unsigned status, const char *body) {
     struct answer answer = client_read(client, false);
     if (answer.status != status || !bytes_equal(buffer_bytes(&answer.body), bytes_of(body)))
         fail_msg("not %u '%s' but: %s%.*s", status, body, answer.head, (int)answer.body.length, answer.body.at);
+    answer_release(&answer);
+}
+
+void client_expect_blob(struct client *client, const struct world *world) {
+    struct answer answer = client_read(client, false);
+    assert_int_equal(answer.status, 200);
+    assert_int_equal(answer.body.length, BLOB_BYTES);
+    assert_memory_equal(answer.body.at, world->blob->at, BLOB_BYTES);
     answer_release(&answer);
 }
 

@@ -1,9 +1,9 @@
 /* A reactor on its own thread, and clients that speak to it over loopback.
  *
  * What the world's service answers: /now, /echo (the body back), /blob (a large shared one), /small (a shared one short
- * enough to be copied), /empty (204), /unchanged (304), /park (put off until world_answer_parked()), /both (put off and
- * answered in one call), /close (closes after it). It admits bodies of up to 64 KiB, on /upload of up to 16 MiB, on
- * /tiny of 8 bytes; /gone is not admitted. Refusals say "<RESULT> <detail>".
+ * enough to be copied), /peer (the client's address), /empty (204), /unchanged (304), /park (put off until
+ * world_answer_parked()), /both (put off and answered in one call), /close (closes after it). It admits bodies of up to
+ * 64 KiB, on /upload of up to 16 MiB, on /tiny of 8 bytes; /gone is not admitted. Refusals say "<RESULT> <detail>".
  */
 #ifndef ONSALE_TEST_HTTP_WORLD_H
 #define ONSALE_TEST_HTTP_WORLD_H
@@ -67,6 +67,8 @@ struct answer client_read(struct client *client, bool is_head);
 void answer_release(struct answer *answer);
 /* Reads one answer and checks status and body. */
 void client_expect(struct client *client, unsigned status, const char *body);
+/* Reads the answer to /blob and compares every byte. */
+void client_expect_blob(struct client *client, const struct world *world);
 /* The server closes, and sends nothing more before. */
 void client_expect_end(struct client *client);
 /* The same, where a reset is as good as an end. */

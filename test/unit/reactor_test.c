@@ -1,8 +1,6 @@
-/* Connections over real sockets: order, framing, waits, pressure, parking, stopping, and what fails on the way.
- *
- * The calls that the reactor makes to the system go through here (the linker's --wrap), to be counted and to fail.
- */
+/* Connections over real sockets: answers, their order and their cost, framing, pressure, parking. */
 #include "http_world.h"
+#include "net_system.h"
 #include "base/metrics.h"
 
 #include <errno.h>
@@ -18,83 +16,6 @@
 
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: x\r\n\r\n"
 #define POST(path, length) "POST " path " HTTP/1.1\r\nHost: x\r\nContent-Length: " length "\r\n\r\n"
-
-/* The system, as the reactor sees it. */
-
-static _Thread_local bool is_reactor; /* set by the first accept */
-static atomic_uint sends;
-static atomic_uint receives;
-static atomic_uint allocations;
-static atomic_uint accepts;
-static atomic_uint accepts_to_fail;
-static atomic_int allocation_to_fail;  /* counts down; fails at 1 */
-static atomic_size_t most_of_one_send; /* 0: no bound */
-
-ssize_t __real_send(int fd, const void *data, size_t length, int flags);
-ssize_t __real_sendmsg(int fd, const struct msghdr *message, int flags);
-ssize_t __real_recv(int fd, void *data, size_t length, int flags);
-int __real_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
-void *__real_malloc(size_t size);
-void *__real_realloc(void *at, size_t size);
-ssize_t __wrap_send(int fd, const void *data, size_t length, int flags);
-ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags);
-ssize_t __wrap_recv(int fd, void *data, size_t length, int flags);
-int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
-void *__wrap_malloc(size_t size);
-void *__wrap_realloc(void *at, size_t size);
-
-ssize_t __wrap_send(int fd, const void *data, size_t length, int flags) {
-    if (!is_reactor)
-        return __real_send(fd, data, length, flags);
-    atomic_fetch_add(&sends, 1);
-    size_t most = atomic_load(&most_of_one_send);
-    return __real_send(fd, data, most && length > most ? most : length, flags);
-}
-
-ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags) {
-    atomic_fetch_add(&sends, 1);
-    size_t most = atomic_load(&most_of_one_send);
-    if (!most)
-        return __real_sendmsg(fd, message, flags);
-    size_t length = message->msg_iov[0].iov_len;
-    return __real_send(fd, message->msg_iov[0].iov_base, length > most ? most : length, flags);
-}
-
-ssize_t __wrap_recv(int fd, void *data, size_t length, int flags) {
-    if (is_reactor)
-        atomic_fetch_add(&receives, 1);
-    return __real_recv(fd, data, length, flags);
-}
-
-int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags) {
-    is_reactor = true;
-    atomic_fetch_add(&accepts, 1);
-    unsigned left = atomic_load(&accepts_to_fail);
-    if (left) {
-        atomic_store(&accepts_to_fail, left - 1);
-        errno = EMFILE;
-        return -1;
-    }
-    return __real_accept4(fd, address, length, flags);
-}
-
-static bool allocation_fails(void) {
-    if (!is_reactor)
-        return false;
-    atomic_fetch_add(&allocations, 1);
-    int countdown = atomic_load(&allocation_to_fail);
-    if (countdown > 0)
-        atomic_store(&allocation_to_fail, countdown - 1);
-    return countdown == 1;
-}
-
-void *__wrap_malloc(size_t size) {
-    return allocation_fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_realloc(void *at, size_t size) {
-    return allocation_fails() ? NULL : __real_realloc(at, size);
-}
 
 static struct world *start(void) {
     struct reactor_settings settings = world_settings();
@@ -184,14 +105,6 @@ static void a_request_cut_anywhere_is_answered(void **state) {
     world_stop(world, 0);
 }
 
-static void expect_blob(struct client *client, const struct world *world) {
-    struct answer answer = client_read(client, false);
-    assert_int_equal(answer.status, 200);
-    assert_int_equal(answer.body.length, BLOB_BYTES);
-    assert_memory_equal(answer.body.at, world->blob->at, BLOB_BYTES);
-    answer_release(&answer);
-}
-
 /* Red when an answer that is put off is overtaken, or what stands behind it is forgotten. */
 static void pipelined_answers_keep_their_order(void **state) {
     (void)state;
@@ -203,7 +116,7 @@ static void pipelined_answers_keep_their_order(void **state) {
     world_wait_for_parked(world, 1);
     assert_true(world_answer_parked(world));
     client_expect(&client, 200, "parked");
-    expect_blob(&client, world);
+    client_expect_blob(&client, world);
     client_expect(&client, 200, "both");
     client_expect(&client, 200, "hi");
     for (unsigned parked = 2; parked <= 3; parked++) {
@@ -236,9 +149,9 @@ static void answers_to_one_event_cost_one_read_and_one_send(void **state) {
         /* The first round warms up what is kept. */
         if (round == 1) {
             world_wait_for_parked(world, 0);
-            atomic_store(&sends, 0);
-            atomic_store(&receives, 0);
-            atomic_store(&allocations, 0);
+            atomic_store(&net_system.sends, 0);
+            atomic_store(&net_system.receives, 0);
+            atomic_store(&net_system.allocations, 0);
         }
         client_send(&client, buffer_bytes(&sixteen));
         for (int i = 0; i < 16; i++)
@@ -247,9 +160,9 @@ static void answers_to_one_event_cost_one_read_and_one_send(void **state) {
         client_expect(&client, 200, "now");
     }
     buffer_release(&sixteen);
-    assert_int_equal(atomic_load(&sends), 20);
-    assert_int_equal(atomic_load(&receives), 20);
-    assert_int_equal(atomic_load(&allocations), 0);
+    assert_int_equal(atomic_load(&net_system.sends), 20);
+    assert_int_equal(atomic_load(&net_system.receives), 20);
+    assert_int_equal(atomic_load(&net_system.allocations), 0);
     client_close(&client);
     world_stop(world, 0);
 }
@@ -263,14 +176,14 @@ static void an_idle_connection_costs_its_slot_only(void **state) {
     client_say(&first, GET("/now"));
     client_expect(&first, 200, "now");
     world_wait_for_parked(world, 0);
-    atomic_store(&allocations, 0);
+    atomic_store(&net_system.allocations, 0);
     struct client clients[20];
     for (int i = 0; i < 20; i++) {
         clients[i] = client_connect(world);
         client_say(&clients[i], GET("/now"));
         client_expect(&clients[i], 200, "now");
     }
-    assert_int_equal(atomic_load(&allocations), 0);
+    assert_int_equal(atomic_load(&net_system.allocations), 0);
     for (int i = 0; i < 20; i++)
         client_close(&clients[i]);
     client_close(&first);
@@ -282,16 +195,16 @@ static void an_answer_survives_sends_that_take_a_part(void **state) {
     (void)state;
     struct world *world = start();
     struct client client = client_connect(world);
-    atomic_store(&most_of_one_send, 100003);
+    atomic_store(&net_system.most_of_one_send, 100003);
     client_say(&client, GET("/blob") GET("/now") GET("/blob"));
-    expect_blob(&client, world);
+    client_expect_blob(&client, world);
     client_expect(&client, 200, "now");
-    expect_blob(&client, world);
-    atomic_store(&most_of_one_send, 7);
+    client_expect_blob(&client, world);
+    atomic_store(&net_system.most_of_one_send, 7);
     client_say(&client, GET("/now") GET("/now"));
     client_expect(&client, 200, "now");
     client_expect(&client, 200, "now");
-    atomic_store(&most_of_one_send, 0);
+    atomic_store(&net_system.most_of_one_send, 0);
     client_close(&client);
     world_stop(world, 0);
 }
@@ -475,6 +388,17 @@ static void a_client_that_asks_is_told_to_continue(void **state) {
     world_stop(world, 0);
 }
 
+/* Red when a request does not say who sent it. */
+static void a_client_is_known_by_its_address(void **state) {
+    (void)state;
+    struct world *world = start();
+    struct client client = client_connect(world);
+    client_say(&client, GET("/peer"));
+    client_expect(&client, 200, "127.0.0.1");
+    client_close(&client);
+    world_stop(world, 0);
+}
+
 /* Red when the client's wish, or the handler's, to close is not followed. */
 static void a_connection_ends_when_either_side_says_so(void **state) {
     (void)state;
@@ -525,7 +449,17 @@ static void a_half_closed_client_gets_its_answers(void **state) {
     world_wait_for_parked(world, 1);
     assert_true(world_answer_parked(world));
     client_expect(&client, 200, "parked");
-    expect_blob(&client, world);
+    client_expect_blob(&client, world);
+    client_expect_end(&client);
+    client_close(&client);
+    client = client_connect(world);
+    client_say(&client, GET("/blob") GET("/blob") GET("/now") GET("/blob") GET("/now"));
+    assert_int_equal(shutdown(client.fd, SHUT_WR), 0);
+    client_expect_blob(&client, world);
+    client_expect_blob(&client, world);
+    client_expect(&client, 200, "now");
+    client_expect_blob(&client, world);
+    client_expect(&client, 200, "now");
     client_expect_end(&client);
     client_close(&client);
     world_wait_for_open(0);
@@ -585,198 +519,6 @@ static void many_parked_exchanges_are_answered_together(void **state) {
     world_stop(world, 0);
 }
 
-/* Red when a connection over the limit is kept, or one is refused below it. */
-static void a_connection_over_the_limit_is_closed_at_once(void **state) {
-    (void)state;
-    struct reactor_settings settings = world_settings();
-    settings.max_connections = 2;
-    struct world *world = world_start(&settings);
-    int64_t refused = metric_value(METRIC_CONNECTIONS_REFUSED);
-    struct client one = client_connect(world);
-    struct client two = client_connect(world);
-    world_wait_for_open(2);
-    struct client three = client_connect(world);
-    client_expect_gone(&three);
-    assert_int_equal(metric_value(METRIC_CONNECTIONS_REFUSED), refused + 1);
-    client_close(&three);
-    client_close(&one);
-    world_wait_for_open(1);
-    three = client_connect(world);
-    client_say(&three, GET("/now"));
-    client_expect(&three, 200, "now");
-    client_say(&two, GET("/now"));
-    client_expect(&two, 200, "now");
-    client_close(&two);
-    client_close(&three);
-    world_stop(world, 0);
-}
-
-/* Red when a server out of descriptors spins (the count of tries would be in the thousands) or never recovers. */
-static void a_server_out_of_descriptors_tries_again_later(void **state) {
-    (void)state;
-    struct world *world = start();
-    atomic_store(&accepts, 0);
-    atomic_store(&accepts_to_fail, 3);
-    struct client client = client_connect(world);
-    client_say(&client, GET("/now"));
-    client_expect(&client, 200, "now");
-    assert_int_equal(atomic_load(&accepts_to_fail), 0);
-    assert_in_range(atomic_load(&accepts), 4, 8);
-    client_close(&client);
-    world_stop(world, 0);
-}
-
-/* Red when the wait of a kind is missing: the test would never see the end. */
-static void a_client_that_keeps_us_waiting_is_cut_off(void **state) {
-    (void)state;
-    struct reactor_settings settings = world_settings();
-    settings.waits.head_ms = 30;
-    settings.waits.body_ms = 30;
-    struct world *world = world_start(&settings);
-    int64_t timed_out = metric_value(METRIC_CONNECTIONS_TIMED_OUT);
-    struct client client = client_connect(world);
-    client_say(&client, GET("/now") "GET /now HTTP/1.1\r\nHost:");
-    client_expect(&client, 200, "now");
-    client_expect(&client, 408, "REQUEST_TIMEOUT -");
-    client_expect_end(&client);
-    client_close(&client);
-    client = client_connect(world);
-    client_say(&client, POST("/echo", "5") "hell");
-    client_expect(&client, 408, "REQUEST_TIMEOUT -");
-    client_expect_end(&client);
-    client_close(&client);
-    assert_int_equal(metric_value(METRIC_CONNECTIONS_TIMED_OUT), timed_out + 2);
-    world_wait_for_open(0);
-    world_stop(world, 0);
-}
-
-/* Red when an idle client gets an answer that it did not ask for, or empty lines keep it alive. */
-static void an_idle_connection_is_closed_without_a_word(void **state) {
-    (void)state;
-    struct reactor_settings settings = world_settings();
-    settings.waits.idle_ms = 50;
-    struct world *world = world_start(&settings);
-    struct client silent = client_connect(world);
-    struct client polite = client_connect(world);
-    struct client bored = client_connect(world);
-    client_say(&polite, GET("/now"));
-    client_say(&bored, "\r\n");
-    client_expect(&polite, 200, "now");
-    client_expect_end(&silent);
-    client_expect_end(&polite);
-    client_expect_end(&bored);
-    client_close(&silent);
-    client_close(&polite);
-    client_close(&bored);
-    world_wait_for_open(0);
-    world_stop(world, 0);
-}
-
-/* Red when a parked exchange counts as idle. */
-static void a_parked_exchange_is_not_idle(void **state) {
-    (void)state;
-    struct reactor_settings settings = world_settings();
-    settings.waits.idle_ms = settings.waits.head_ms = settings.waits.body_ms = settings.waits.write_ms = 20;
-    struct world *world = world_start(&settings);
-    struct client parked = client_connect(world);
-    client_say(&parked, POST("/park", "2") "ok");
-    world_wait_for_parked(world, 1);
-    struct client idle = client_connect(world);
-    client_expect_end(&idle);
-    client_close(&idle);
-    assert_true(world_answer_parked(world));
-    client_expect(&parked, 200, "parked");
-    client_close(&parked);
-    world_stop(world, 0);
-}
-
-/* Red when a reader that takes nothing is kept, or one that takes a little now and then is not. */
-static void a_reader_that_takes_nothing_is_cut_off(void **state) {
-    (void)state;
-    struct reactor_settings settings = world_settings();
-    settings.waits.write_ms = 100;
-    struct world *world = world_start(&settings);
-    struct client client = client_connect(world);
-    client_say(&client, GET("/blob"));
-    world_wait_for_open(1);
-    world_wait_for_open(0);
-    client_expect_gone(&client);
-    assert_true(client.input.length < BLOB_BYTES);
-    client_close(&client);
-    world_stop(world, 0);
-}
-
-/* Red when a stop cuts off an answer under way, or leaves an idle connection open. */
-static void a_stop_lets_answers_under_way_finish(void **state) {
-    (void)state;
-    struct world *world = start();
-    struct client idle = client_connect(world);
-    struct client parked = client_connect(world);
-    struct client sending = client_connect(world);
-    struct client slow = client_connect(world);
-    struct client half = client_connect(world);
-    client_say(&parked, GET("/park") GET("/now"));
-    client_say(&sending, POST("/echo", "4") "ab");
-    client_say(&slow, GET("/blob"));
-    client_say(&half, "GET /now");
-    world_wait_for_parked(world, 1);
-    world_wait_for_open(5);
-    reactor_stop(world->reactor, 20000);
-    client_expect_end(&idle);
-    client_expect_end(&half);
-    client_say(&sending, "cd");
-    client_expect(&sending, 200, "abcd");
-    client_expect_end(&sending);
-    client_close(&sending);
-    expect_blob(&slow, world);
-    client_expect_end(&slow);
-    client_close(&slow);
-    assert_true(world_answer_parked(world));
-    struct answer answer = client_read(&parked, false);
-    assert_int_equal(answer.status, 200);
-    assert_true(answer_has(&answer, "\r\nConnection: close\r\n"));
-    answer_release(&answer);
-    client_expect_end(&parked);
-    client_close(&parked);
-    client_close(&idle);
-    client_close(&half);
-    world_stop(world, 20000);
-}
-
-struct late {
-    struct envelope envelope;
-    bool opened;
-    bool was_stale;
-    struct exchange_ref ref;
-};
-
-static void open_late(struct envelope *envelope, void *receiver) {
-    struct late *late = (struct late *)envelope;
-    (void)receiver;
-    late->opened = true;
-    late->was_stale = exchange_resume(late->ref) == NULL;
-}
-
-/* Red when a stop waits for ever for an exchange that nobody answers, or leaves an envelope unopened. */
-static void a_stop_ends_when_its_time_is_up(void **state) {
-    (void)state;
-    struct world *world = start();
-    struct client client = client_connect(world);
-    client_say(&client, GET("/park"));
-    world_wait_for_parked(world, 1);
-    reactor_stop(world->reactor, 10);
-    assert_int_equal(pthread_join(world->thread, NULL), 0);
-    client_expect_gone(&client);
-    client_close(&client);
-    struct late late = {.envelope = {.open = open_late}, .ref = world->parked[0]};
-    reactor_send(world->reactor, &late.envelope);
-    reactor_free(world->reactor);
-    assert_true(late.opened && late.was_stale);
-    blob_drop(world->blob);
-    blob_drop(world->small);
-    free(world);
-}
-
 static void *answer_in_a_loop(void *context) {
     struct world *world = context;
     for (int i = 0; i < 200; i++) {
@@ -804,68 +546,6 @@ static void another_thread_answers_what_is_parked(void **state) {
     world_stop(world, 0);
 }
 
-/* Red when a failed allocation is not noticed, leaks, or takes more with it than its own connection. */
-static void every_allocation_may_fail(void **state) {
-    (void)state;
-    struct world *world = start();
-    bool was_hit = true;
-    for (int n = 1; was_hit; n++) {
-        assert_true(n < 100);
-        struct client client = client_connect(world);
-        client_say(&client, GET("/now"));
-        client_expect(&client, 200, "now");
-        world_wait_for_parked(world, 0);
-        atomic_store(&allocation_to_fail, n);
-        client_say(&client, GET("/blob") POST("/upload", "200000"));
-        for (int i = 0; i < 200000 / 1000; i++)
-            if (send(client.fd, world->blob->at, 1000, MSG_NOSIGNAL) < 0)
-                break;
-        (void)send(client.fd, GET("/now") "GET /half", sizeof(GET("/now") "GET /half") - 1, MSG_NOSIGNAL);
-        (void)shutdown(client.fd, SHUT_WR);
-        client_expect_gone(&client);
-        client_close(&client);
-        world_wait_for_open(0);
-        was_hit = atomic_exchange(&allocation_to_fail, 0) == 0;
-        client = client_connect(world);
-        client_say(&client, GET("/now"));
-        client_expect(&client, 200, "now");
-        client_close(&client);
-        world_wait_for_open(0);
-    }
-    world_stop(world, 0);
-}
-
-/* Red when an address that is none opens a socket, or one that is taken does. */
-static void a_listener_opens_on_an_address_only(void **state) {
-    (void)state;
-    int fd = -1;
-    uint16_t port = 0;
-    static const char *const wrong[] = {"",         ":80",          "127.0.0.1", "127.0.0.1:",     "127.0.0.1:65536",
-                                        "::1:80x",  "[::1:80",      "[]:80",     "[127.0.0.1]:80", "localhost:80",
-                                        "1.2.3:80", "127.0.0.1:+1", "[::1] :80", " 127.0.0.1:80"};
-    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
-        assert_int_equal(listener_open(wrong[i], &fd, &port), RESULT_INVALID_FIELD);
-    assert_int_equal(fd, -1);
-    assert_int_equal(listener_open("203.0.113.1:0", &fd, &port), RESULT_IO_ERROR);
-    assert_int_equal(listener_open("127.0.0.1:0", &fd, &port), RESULT_OK);
-    assert_true(port != 0);
-    char again[32];
-    (void)snprintf(again, sizeof again, "127.0.0.1:%u", port);
-    int second;
-    assert_int_equal(listener_open(again, &second, &port), RESULT_OK);
-    close(second);
-    close(fd);
-    fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    socklen_t length = sizeof address;
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, length), 0);
-    assert_int_equal(listen(fd, 1), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &length), 0);
-    (void)snprintf(again, sizeof again, "127.0.0.1:%u", ntohs(address.sin_port));
-    assert_int_equal(listener_open(again, &second, &port), RESULT_IN_USE);
-    close(fd);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_has_date_id_and_length),
@@ -881,22 +561,13 @@ int main(void) {
         cmocka_unit_test(an_answer_reaches_a_client_that_is_still_sending),
         cmocka_unit_test(a_body_is_refused_by_its_length_alone),
         cmocka_unit_test(a_client_that_asks_is_told_to_continue),
+        cmocka_unit_test(a_client_is_known_by_its_address),
         cmocka_unit_test(a_connection_ends_when_either_side_says_so),
         cmocka_unit_test(bytes_that_are_no_http_get_no_answer),
         cmocka_unit_test(a_half_closed_client_gets_its_answers),
         cmocka_unit_test(a_parked_exchange_is_stale_once_its_client_has_gone),
         cmocka_unit_test(many_parked_exchanges_are_answered_together),
-        cmocka_unit_test(a_connection_over_the_limit_is_closed_at_once),
-        cmocka_unit_test(a_server_out_of_descriptors_tries_again_later),
-        cmocka_unit_test(a_client_that_keeps_us_waiting_is_cut_off),
-        cmocka_unit_test(an_idle_connection_is_closed_without_a_word),
-        cmocka_unit_test(a_parked_exchange_is_not_idle),
-        cmocka_unit_test(a_reader_that_takes_nothing_is_cut_off),
-        cmocka_unit_test(a_stop_lets_answers_under_way_finish),
-        cmocka_unit_test(a_stop_ends_when_its_time_is_up),
         cmocka_unit_test(another_thread_answers_what_is_parked),
-        cmocka_unit_test(every_allocation_may_fail),
-        cmocka_unit_test(a_listener_opens_on_an_address_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

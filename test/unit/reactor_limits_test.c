@@ -1,0 +1,350 @@
+/* What a reactor bounds: connections, waits, its own end; and what fails on the way. */
+#include "http_world.h"
+#include "net_system.h"
+#include "base/metrics.h"
+#include "net/reactor_state.h"
+
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: x\r\n\r\n"
+#define POST(path, length) "POST " path " HTTP/1.1\r\nHost: x\r\nContent-Length: " length "\r\n\r\n"
+
+static struct world *start(void) {
+    struct reactor_settings settings = world_settings();
+    return world_start(&settings);
+}
+
+/* Red when a connection over the limit is kept, or one is refused below it. */
+static void a_connection_over_the_limit_is_closed_at_once(void **state) {
+    (void)state;
+    struct reactor_settings settings = world_settings();
+    settings.max_connections = 2;
+    struct world *world = world_start(&settings);
+    int64_t refused = metric_value(METRIC_CONNECTIONS_REFUSED);
+    struct client one = client_connect(world);
+    struct client two = client_connect(world);
+    world_wait_for_open(2);
+    struct client three = client_connect(world);
+    client_expect_gone(&three);
+    assert_int_equal(metric_value(METRIC_CONNECTIONS_REFUSED), refused + 1);
+    client_close(&three);
+    client_close(&one);
+    world_wait_for_open(1);
+    three = client_connect(world);
+    client_say(&three, GET("/now"));
+    client_expect(&three, 200, "now");
+    client_say(&two, GET("/now"));
+    client_expect(&two, 200, "now");
+    client_close(&two);
+    client_close(&three);
+    world_stop(world, 0);
+}
+
+/* Red when a server out of descriptors spins (the count of tries would be in the thousands) or never recovers. */
+static void a_server_out_of_descriptors_tries_again_later(void **state) {
+    (void)state;
+    struct world *world = start();
+    atomic_store(&net_system.accepts, 0);
+    atomic_store(&net_system.accepts_to_fail, 3);
+    struct client client = client_connect(world);
+    client_say(&client, GET("/now"));
+    client_expect(&client, 200, "now");
+    assert_int_equal(atomic_load(&net_system.accepts_to_fail), 0);
+    assert_in_range(atomic_load(&net_system.accepts), 4, 8);
+    client_close(&client);
+    world_stop(world, 0);
+}
+
+/* Red when the wait of a kind is missing: the test would never see the end. */
+static void a_client_that_keeps_us_waiting_is_cut_off(void **state) {
+    (void)state;
+    struct reactor_settings settings = world_settings();
+    settings.waits.head_ms = 30;
+    settings.waits.body_ms = 30;
+    struct world *world = world_start(&settings);
+    int64_t timed_out = metric_value(METRIC_CONNECTIONS_TIMED_OUT);
+    struct client client = client_connect(world);
+    client_say(&client, GET("/now") "GET /now HTTP/1.1\r\nHost:");
+    client_expect(&client, 200, "now");
+    client_expect(&client, 408, "REQUEST_TIMEOUT -");
+    client_expect_end(&client);
+    client_close(&client);
+    client = client_connect(world);
+    client_say(&client, POST("/echo", "5") "hell");
+    client_expect(&client, 408, "REQUEST_TIMEOUT -");
+    client_expect_end(&client);
+    client_close(&client);
+    assert_int_equal(metric_value(METRIC_CONNECTIONS_TIMED_OUT), timed_out + 2);
+    world_wait_for_open(0);
+    world_stop(world, 0);
+}
+
+/* Red when an idle client gets an answer that it did not ask for, or empty lines keep it alive. */
+static void an_idle_connection_is_closed_without_a_word(void **state) {
+    (void)state;
+    struct reactor_settings settings = world_settings();
+    settings.waits.idle_ms = 50;
+    struct world *world = world_start(&settings);
+    struct client silent = client_connect(world);
+    struct client polite = client_connect(world);
+    struct client bored = client_connect(world);
+    client_say(&polite, GET("/now"));
+    client_say(&bored, "\r\n");
+    client_expect(&polite, 200, "now");
+    client_expect_end(&silent);
+    client_expect_end(&polite);
+    client_expect_end(&bored);
+    client_close(&silent);
+    client_close(&polite);
+    client_close(&bored);
+    world_wait_for_open(0);
+    world_stop(world, 0);
+}
+
+/* Red when a parked exchange counts as idle. */
+static void a_parked_exchange_is_not_idle(void **state) {
+    (void)state;
+    struct reactor_settings settings = world_settings();
+    settings.waits.idle_ms = settings.waits.head_ms = settings.waits.body_ms = settings.waits.write_ms = 20;
+    struct world *world = world_start(&settings);
+    struct client parked = client_connect(world);
+    client_say(&parked, POST("/park", "2") "ok");
+    world_wait_for_parked(world, 1);
+    struct client idle = client_connect(world);
+    client_expect_end(&idle);
+    client_close(&idle);
+    assert_true(world_answer_parked(world));
+    client_expect(&parked, 200, "parked");
+    client_close(&parked);
+    world_stop(world, 0);
+}
+
+/* Red when a reader that takes nothing is kept. */
+static void a_reader_that_takes_nothing_is_cut_off(void **state) {
+    (void)state;
+    struct reactor_settings settings = world_settings();
+    settings.waits.write_ms = 100;
+    struct world *world = world_start(&settings);
+    struct client client = client_connect(world);
+    client_say(&client, GET("/blob"));
+    world_wait_for_open(1);
+    world_wait_for_open(0);
+    client_expect_gone(&client);
+    assert_true(client.input.length < BLOB_BYTES);
+    client_close(&client);
+    world_stop(world, 0);
+}
+
+/* Red when a stop cuts off an answer under way, or leaves an idle connection open. */
+static void a_stop_lets_answers_under_way_finish(void **state) {
+    (void)state;
+    struct world *world = start();
+    struct client idle = client_connect(world);
+    struct client parked = client_connect(world);
+    struct client sending = client_connect(world);
+    struct client slow = client_connect(world);
+    struct client half = client_connect(world);
+    client_say(&parked, GET("/park") GET("/now"));
+    client_say(&sending, POST("/echo", "4") "ab");
+    client_say(&slow, GET("/blob"));
+    client_say(&half, "GET /now");
+    world_wait_for_parked(world, 1);
+    world_wait_for_open(5);
+    reactor_stop(world->reactor, 20000);
+    client_expect_end(&idle);
+    client_expect_end(&half);
+    client_say(&sending, "cd");
+    client_expect(&sending, 200, "abcd");
+    client_expect_end(&sending);
+    client_close(&sending);
+    client_expect_blob(&slow, world);
+    client_expect_end(&slow);
+    client_close(&slow);
+    assert_true(world_answer_parked(world));
+    struct answer answer = client_read(&parked, false);
+    assert_int_equal(answer.status, 200);
+    assert_true(answer_has(&answer, "\r\nConnection: close\r\n"));
+    answer_release(&answer);
+    client_expect_end(&parked);
+    client_close(&parked);
+    client_close(&idle);
+    client_close(&half);
+    world_stop(world, 20000);
+}
+
+struct late {
+    struct envelope envelope;
+    bool opened;
+    bool was_stale;
+    struct exchange_ref ref;
+};
+
+static void open_late(struct envelope *envelope, void *receiver) {
+    struct late *late = (struct late *)envelope;
+    (void)receiver;
+    late->opened = true;
+    late->was_stale = exchange_resume(late->ref) == NULL;
+}
+
+/* Red when a stop waits for ever for an exchange that nobody answers, or leaves an envelope unopened. */
+static void a_stop_ends_when_its_time_is_up(void **state) {
+    (void)state;
+    struct world *world = start();
+    struct client client = client_connect(world);
+    client_say(&client, GET("/park"));
+    world_wait_for_parked(world, 1);
+    reactor_stop(world->reactor, 10);
+    assert_int_equal(pthread_join(world->thread, NULL), 0);
+    client_expect_gone(&client);
+    client_close(&client);
+    struct late late = {.envelope = {.open = open_late}, .ref = world->parked[0]};
+    reactor_send(world->reactor, &late.envelope);
+    reactor_free(world->reactor);
+    assert_true(late.opened && late.was_stale);
+    blob_drop(world->blob);
+    blob_drop(world->small);
+    free(world);
+}
+
+/* Red when a failed allocation is not noticed, leaks, or takes more with it than its own connection. */
+static void every_allocation_may_fail(void **state) {
+    (void)state;
+    struct world *world = start();
+    bool was_hit = true;
+    for (int n = 1; was_hit; n++) {
+        assert_true(n < 100);
+        struct client client = client_connect(world);
+        client_say(&client, GET("/now"));
+        client_expect(&client, 200, "now");
+        world_wait_for_parked(world, 0);
+        atomic_store(&net_system.allocation_to_fail, n);
+        client_say(&client, GET("/blob") POST("/upload", "200000"));
+        for (int i = 0; i < 200000 / 1000; i++)
+            if (send(client.fd, world->blob->at, 1000, MSG_NOSIGNAL) < 0)
+                break;
+        (void)send(client.fd, GET("/now") "GET /half", sizeof(GET("/now") "GET /half") - 1, MSG_NOSIGNAL);
+        (void)shutdown(client.fd, SHUT_WR);
+        client_expect_gone(&client);
+        client_close(&client);
+        world_wait_for_open(0);
+        was_hit = atomic_exchange(&net_system.allocation_to_fail, 0) == 0;
+        client = client_connect(world);
+        client_say(&client, GET("/now"));
+        client_expect(&client, 200, "now");
+        client_close(&client);
+        world_wait_for_open(0);
+    }
+    world_stop(world, 0);
+}
+
+static void corrupt(struct world *world) {
+    assert(world->reactor->open_count == 2);
+    const struct connection *idle = &world->reactor->connections[0];
+    const struct connection *parked = &world->reactor->connections[1];
+    assert(idle->state == CONNECTION_WAITING && connection_is_sound(idle));
+    assert(parked->state == CONNECTION_PARKED && connection_is_sound(parked));
+    struct output output = {.pending = 1};
+    struct output nothing = {.pending = 0};
+    char byte = 'a';
+
+#define REFUSES(sound, change)                                                                                         \
+    do {                                                                                                               \
+        struct connection copy = *(sound);                                                                             \
+        copy.change;                                                                                                   \
+        assert(!connection_is_sound(&copy));                                                                           \
+    } while (0)
+
+    REFUSES(idle, state = CONNECTION_FREE);
+    REFUSES(idle, state = CONNECTION_HEAD);
+    REFUSES(idle, state = CONNECTION_BODY);
+    REFUSES(idle, state = CONNECTION_PARKED);
+    REFUSES(idle, state = CONNECTION_CLOSING);
+    REFUSES(idle, state = CONNECTION_LINGERING);
+    REFUSES(idle, state = CONNECTION_STATE_COUNT);
+    REFUSES(idle, exchange.state = EXCHANGE_OPEN);
+    REFUSES(idle, wait.kind = WAIT_NONE);
+    REFUSES(idle, is_stuck = true);
+    REFUSES(idle, output = &nothing);
+    REFUSES(idle, output = &output);
+    REFUSES(idle, input.at = world->reactor->input);
+    REFUSES(idle, input.at = &byte);
+    REFUSES(idle, input = ((struct input){&byte, 0, 1, 1}));
+    REFUSES(idle, input = ((struct input){&byte, 0, 2, 1}));
+    REFUSES(idle, input.end = 1);
+    REFUSES(parked, exchange.state = EXCHANGE_NONE);
+    REFUSES(parked, exchange.state = EXCHANGE_ANSWERED);
+    REFUSES(parked, wait.kind = WAIT_IDLE);
+    REFUSES(parked, state = CONNECTION_WAITING);
+#undef REFUSES
+}
+
+/* Red when the invariant of a state is not checked: each line corrupts one connection in one way. */
+static void a_corrupted_connection_is_not_sound(void **state) {
+    (void)state;
+    struct world *world = start();
+    struct client idle = client_connect(world);
+    client_say(&idle, GET("/now"));
+    client_expect(&idle, 200, "now");
+    struct client parked = client_connect(world);
+    client_say(&parked, GET("/park"));
+    world_wait_for_parked(world, 1);
+    world_do(world, corrupt);
+    client_close(&idle);
+    client_close(&parked);
+    world_stop(world, 0);
+}
+
+/* Red when an address that is none opens a socket, or one that is taken does. */
+static void a_listener_opens_on_an_address_only(void **state) {
+    (void)state;
+    int fd = -1;
+    uint16_t port = 0;
+    static const char *const wrong[] = {"",         ":80",          "127.0.0.1", "127.0.0.1:",     "127.0.0.1:65536",
+                                        "::1:80x",  "[::1:80",      "[]:80",     "[127.0.0.1]:80", "localhost:80",
+                                        "1.2.3:80", "127.0.0.1:+1", "[::1] :80", " 127.0.0.1:80"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        assert_int_equal(listener_open(wrong[i], &fd, &port), RESULT_INVALID_FIELD);
+    assert_int_equal(fd, -1);
+    assert_int_equal(listener_open("203.0.113.1:0", &fd, &port), RESULT_IO_ERROR);
+    assert_int_equal(listener_open("127.0.0.1:0", &fd, &port), RESULT_OK);
+    assert_true(port != 0);
+    char again[32];
+    (void)snprintf(again, sizeof again, "127.0.0.1:%u", port);
+    int second;
+    assert_int_equal(listener_open(again, &second, &port), RESULT_OK);
+    close(second);
+    close(fd);
+    fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    socklen_t length = sizeof address;
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, length), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &length), 0);
+    (void)snprintf(again, sizeof again, "127.0.0.1:%u", ntohs(address.sin_port));
+    assert_int_equal(listener_open(again, &second, &port), RESULT_IN_USE);
+    close(fd);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_connection_over_the_limit_is_closed_at_once),
+        cmocka_unit_test(a_server_out_of_descriptors_tries_again_later),
+        cmocka_unit_test(a_client_that_keeps_us_waiting_is_cut_off),
+        cmocka_unit_test(an_idle_connection_is_closed_without_a_word),
+        cmocka_unit_test(a_parked_exchange_is_not_idle),
+        cmocka_unit_test(a_reader_that_takes_nothing_is_cut_off),
+        cmocka_unit_test(a_stop_lets_answers_under_way_finish),
+        cmocka_unit_test(a_stop_ends_when_its_time_is_up),
+        cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test(a_listener_opens_on_an_address_only),
+        cmocka_unit_test(a_corrupted_connection_is_not_sound),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
