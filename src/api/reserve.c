@@ -266,6 +266,8 @@ void handle_reserve(struct call *call) {
     take->context = reserve;
     take->render = render;
     take->done = taken;
-    memcpy(reserve->currency, show_settings(call->sale->show)->currency, sizeof reserve->currency);
+    show_lock(take->show);
+    memcpy(reserve->currency, show_settings(take->show)->currency, sizeof reserve->currency);
+    show_unlock(take->show);
     call->api->holds->take(call->api->holds->engine, take);
 }

@@ -10,7 +10,7 @@
 #include "engines/memory/memory_store.h"
 #include "engines/sqlite/sqlite_ledger.h"
 #include "engines/stripe/stripe_gateway.h"
-#include "plans/venues.h"
+#include "venues.h"
 #include "runtime/node.h"
 #include "runtime/settings.h"
 
@@ -34,7 +34,7 @@ struct server {
     struct payments payments;
     struct gateway_child child;
     struct node *node;
-    char fault[500];
+    char fault[4000];
 };
 
 static int fail(const struct server *server) {

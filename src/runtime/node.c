@@ -76,8 +76,9 @@ static enum result open_listener(const char *address, char *taken, size_t size, 
     uint16_t port;
     enum result result = listener_open(address, fd, &port);
     if (result == RESULT_OK) {
-        const char *colon = strrchr(address, ':');
-        snprintf(taken, size, "%.*s:%u", (int)(colon - address), address, port);
+        char with_port[80]; /* `address` may be `taken` itself */
+        snprintf(with_port, sizeof with_port, "%.*s:%u", (int)(strrchr(address, ':') - address), address, port);
+        snprintf(taken, size, "%s", with_port);
     } else if (result == RESULT_INVALID_FIELD) {
         snprintf(fault, fault_size, "'%s' is not an address to listen on: write 127.0.0.1:8080 or [::1]:8080", address);
     } else if (result == RESULT_IN_USE) {

@@ -318,6 +318,7 @@ static void apply_written(struct open_saga *open) {
     booking->status = open->written.status;
     booking->payment_state = open->written.payment_state;
     booking->refunded = open->written.refunded;
+    memcpy(booking->reason, open->written.reason, sizeof booking->reason);
     booking->confirmed_ms = open->written.confirmed_ms;
     booking->updated_ms = open->written.updated_ms;
     if (kind == LEDGER_SELL)
