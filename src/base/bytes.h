@@ -51,6 +51,12 @@ static inline void buffer_init(struct buffer *buffer, size_t limit) {
 
 void buffer_release(struct buffer *buffer);
 
+/* Empty again, its memory kept. */
+static inline void buffer_clear(struct buffer *buffer) {
+    buffer->length = 0;
+    buffer->full = false;
+}
+
 /* Room for `more` bytes behind the content, or NULL (and `full`). The caller adds to `length` what it wrote. */
 char *buffer_reserve(struct buffer *buffer, size_t more);
 void buffer_add(struct buffer *buffer, const void *data, size_t length);

@@ -1,0 +1,454 @@
+/* What each kind of command does, in the group's transaction. The transaction holds the only write lock, so what was
+ * read in it stays true until it commits.
+ *
+ * What may be refused comes first in each command, so that a refusal has mostly written nothing. Every guarded UPDATE's
+ * row count is used. */
+#include "engines/sqlite/writer.h"
+
+#include "base/json.h"
+#include "base/panic.h"
+#include "bookings/saga.h"
+#include "engines/sqlite/rows.h"
+
+/* Rows that one LEDGER_FORGET_ANSWERS deletes at most, so that it never keeps a sale waiting (a few ms). */
+#define FORGET_AT_ONCE 5000
+
+static sqlite3_stmt *statement_of(struct writer *writer, enum write_statement statement) {
+    return writer->statements[statement];
+}
+
+/* Runs a guarded statement: CONFLICT unless it touched exactly one row. */
+static enum result run_for_one(struct writer *writer, enum write_statement statement) {
+    enum result result = writer_run(writer, statement);
+    if (result == RESULT_OK && sqlite3_changes(writer->db) != 1)
+        return RESULT_CONFLICT;
+    return result;
+}
+
+/* Steps to the one row that a SELECT may give; *found. The caller resets it. */
+static enum result look(struct writer *writer, enum write_statement statement, bool *found) {
+    int code = sqlite3_step(statement_of(writer, statement));
+    if (code != SQLITE_ROW && code != SQLITE_DONE)
+        return writer_run(writer, statement); /* says what is wrong */
+    *found = code == SQLITE_ROW;
+    return RESULT_OK;
+}
+
+/* ---- answers ---- */
+
+static enum result keep_answer(struct writer *writer, const struct kept_answer *answer) {
+    if (id_is_none(&answer->key))
+        return RESULT_OK;
+    char created[CLOCK_TEXT_BYTES];
+    sqlite3_stmt *keep = statement_of(writer, WRITE_KEEP_ANSWER);
+    bind_blob(keep, 1, (struct bytes){(const char *)answer->key.at, sizeof answer->key.at});
+    bind_blob(keep, 2, (struct bytes){(const char *)answer->body_hash.at, sizeof answer->body_hash.at});
+    bind_int(keep, 3, answer->status);
+    bind_blob(keep, 4, answer->body);
+    bind_time(keep, 5, answer->created_ms, created);
+    return writer_run(writer, WRITE_KEEP_ANSWER);
+}
+
+static enum result keep_answers(struct writer *writer, const struct ledger_command *command) {
+    for (uint32_t i = 0; i < command->answers.count; i++) {
+        enum result result = keep_answer(writer, &command->answers.answers[i]);
+        if (result != RESULT_OK)
+            return result;
+    }
+    return RESULT_OK;
+}
+
+static enum result forget_answers(struct writer *writer, const struct ledger_command *command) {
+    char before[CLOCK_TEXT_BYTES];
+    sqlite3_stmt *forget = statement_of(writer, WRITE_FORGET_ANSWERS);
+    bind_time(forget, 1, command->answers.before_ms, before);
+    bind_int(forget, 2, FORGET_AT_ONCE);
+    return writer_run(writer, WRITE_FORGET_ANSWERS);
+}
+
+/* ---- shows ---- */
+
+static enum result insert_seats(struct writer *writer, const struct id *show_id, const struct plan *plan) {
+    char show[ID_UUID_TEXT];
+    sqlite3_stmt *insert = statement_of(writer, WRITE_INSERT_SEAT);
+    bind_uuid(insert, 1, show_id, show);
+    for (uint32_t seat = 0; seat < plan->seat_count; seat++) {
+        bind_bytes(insert, 2, plan->seat_ids[seat]);
+        enum result result = writer_run(writer, WRITE_INSERT_SEAT);
+        if (result != RESULT_OK)
+            return result;
+    }
+    return RESULT_OK;
+}
+
+static enum result create_show(struct writer *writer, const struct ledger_command *command) {
+    const struct show_record *record = command->show.record;
+    char id[ID_UUID_TEXT], hash[2 * sizeof record->plan_hash.at];
+    char start[CLOCK_TEXT_BYTES], created[CLOCK_TEXT_BYTES], updated[CLOCK_TEXT_BYTES];
+    hex_encode(record->plan_hash.at, sizeof record->plan_hash.at, hash);
+    struct bytes hash_bytes = {hash, sizeof hash};
+
+    /* The plan is in its table before the show names it; a show that is refused leaves a plan that nobody names. */
+    sqlite3_stmt *insert = statement_of(writer, WRITE_INSERT_SHOW);
+    bind_uuid(insert, 1, &record->show_id, id);
+    bind_bytes(insert, 2, record->event_name);
+    bind_time_or_null(insert, 3, record->start_ms, start);
+    bind_bytes(insert, 4, hash_bytes);
+    bind_bytes(insert, 5, record->settings_json);
+    bind_time(insert, 6, record->created_ms, created);
+    bind_time(insert, 7, record->updated_ms, updated);
+    enum result result = writer_run(writer, WRITE_INSERT_SHOW);
+    if (result != RESULT_OK)
+        return result;
+    sqlite3_stmt *insert_plan = statement_of(writer, WRITE_INSERT_PLAN);
+    bind_bytes(insert_plan, 1, hash_bytes);
+    bind_bytes(insert_plan, 2, record->plan_json);
+    result = writer_run(writer, WRITE_INSERT_PLAN);
+    return result == RESULT_OK ? insert_seats(writer, &record->show_id, command->show.plan) : result;
+}
+
+static enum result change_show(struct writer *writer, const struct ledger_command *command) {
+    const struct show_record *record = command->show.record;
+    char id[ID_UUID_TEXT], start[CLOCK_TEXT_BYTES], updated[CLOCK_TEXT_BYTES];
+    sqlite3_stmt *change = statement_of(writer, WRITE_CHANGE_SHOW);
+    bind_uuid(change, 1, &record->show_id, id);
+    bind_bytes(change, 2, record->event_name);
+    bind_time_or_null(change, 3, record->start_ms, start);
+    bind_bytes(change, 4, record->settings_json);
+    bind_time(change, 5, record->updated_ms, updated);
+    enum result result = run_for_one(writer, WRITE_CHANGE_SHOW);
+    return result == RESULT_CONFLICT ? RESULT_SHOW_NOT_FOUND : result;
+}
+
+/* ---- bookings ---- */
+
+/* The booking's arrays into the writer's buffers. False when memory ran out. */
+static bool fill_seats(struct writer *writer, const struct booking *booking, const struct seat_choice *skip) {
+    buffer_clear(&writer->seat_ids);
+    buffer_clear(&writer->seat_amounts);
+    write_seats(booking, skip, &writer->seat_ids, &writer->seat_amounts);
+    return buffer_ok(&writer->seat_ids) && buffer_ok(&writer->seat_amounts);
+}
+
+static enum result insert_booking(struct writer *writer, const struct booking *booking) {
+    struct booking_texts texts;
+    if (!fill_seats(writer, booking, NULL))
+        return RESULT_LEDGER_UNAVAILABLE;
+    bind_booking_row(statement_of(writer, WRITE_INSERT_BOOKING), booking, buffer_bytes(&writer->seat_ids),
+                     buffer_bytes(&writer->seat_amounts), &texts);
+    return writer_run(writer, WRITE_INSERT_BOOKING);
+}
+
+/* Why a guarded UPDATE of a booking touched no row. */
+static enum result why_untouched(struct writer *writer, const struct booking *booking) {
+    char id[ID_UUID_TEXT];
+    bool found = false;
+    sqlite3_stmt *select = statement_of(writer, WRITE_SELECT_BOOKING);
+    bind_uuid(select, 1, &booking->id, id);
+    enum result result = look(writer, WRITE_SELECT_BOOKING, &found);
+    sqlite3_reset(select);
+    if (result != RESULT_OK)
+        return result;
+    return found ? RESULT_CONFLICT : RESULT_BOOKING_NOT_FOUND;
+}
+
+static enum result update_booking(struct writer *writer, enum write_statement statement, const struct booking *booking,
+                                  enum saga_state from) {
+    bind_text(statement_of(writer, statement), 20, saga_state_name(from));
+    enum result result = run_for_one(writer, statement);
+    return result == RESULT_CONFLICT ? why_untouched(writer, booking) : result;
+}
+
+static enum result step_booking(struct writer *writer, const struct ledger_command *command) {
+    const struct booking *booking = command->booking.booking;
+    struct booking_texts texts;
+    bind_booking_step(statement_of(writer, WRITE_STEP_BOOKING), booking, &texts);
+    return update_booking(writer, WRITE_STEP_BOOKING, booking, command->booking.from_saga);
+}
+
+/* ---- selling ---- */
+
+/* A seat that the operator took off sale is not sold either. */
+static enum result check_blocks(struct writer *writer, const struct booking *booking, struct bytes show) {
+    if (writer->blocked_seats == 0)
+        return RESULT_OK;
+    sqlite3_stmt *select = statement_of(writer, WRITE_SELECT_BLOCK);
+    bind_bytes(select, 1, show);
+    for (uint32_t i = 0; i < booking->seat_count; i++) {
+        bool found = false;
+        bind_bytes(select, 2, booking->seat_ids[i]);
+        enum result result = look(writer, WRITE_SELECT_BLOCK, &found);
+        sqlite3_reset(select);
+        if (result != RESULT_OK || found)
+            return result != RESULT_OK ? result : RESULT_CONFLICT;
+    }
+    return RESULT_OK;
+}
+
+/* Pessimistic locking: reads every seat under the transaction's lock, and decides before anything is written. */
+static enum result check_seats(struct writer *writer, const struct booking *booking, struct bytes show) {
+    sqlite3_stmt *select = statement_of(writer, WRITE_SELECT_SEAT);
+    bind_bytes(select, 1, show);
+    for (uint32_t i = 0; i < booking->seat_count; i++) {
+        bool found = false;
+        bind_bytes(select, 2, booking->seat_ids[i]);
+        enum result result = look(writer, WRITE_SELECT_SEAT, &found);
+        bool free = found && sqlite3_column_int(select, 0) == 0 &&
+                    (uint64_t)sqlite3_column_int64(select, 1) < booking->fence + 1;
+        sqlite3_reset(select);
+        if (result != RESULT_OK || !free)
+            return result != RESULT_OK ? result : RESULT_CONFLICT;
+    }
+    return RESULT_OK;
+}
+
+/* The guarded UPDATEs, whose row counts are the optimistic lock; behind check_seats() they always hit. */
+static enum result sell_seats(struct writer *writer, const struct booking *booking, struct bytes show) {
+    sqlite3_stmt *sell = statement_of(writer, WRITE_SELL_SEAT);
+    bind_bytes(sell, 1, show);
+    bind_int(sell, 3, (int64_t)(booking->fence + 1));
+    for (uint32_t i = 0; i < booking->seat_count; i++) {
+        bind_bytes(sell, 2, booking->seat_ids[i]);
+        enum result result = run_for_one(writer, WRITE_SELL_SEAT);
+        if (result != RESULT_OK)
+            return result;
+    }
+    return RESULT_OK;
+}
+
+static enum result insert_tickets(struct writer *writer, const struct booking *booking, struct bytes show) {
+    char id[ID_UUID_TEXT];
+    sqlite3_stmt *insert = statement_of(writer, WRITE_INSERT_TICKET);
+    bind_bytes(insert, 1, show);
+    bind_uuid(insert, 3, &booking->id, id);
+    bind_int(insert, 5, (int64_t)booking->fence);
+    for (uint32_t i = 0; i < booking->seat_count; i++) {
+        bind_bytes(insert, 2, booking->seat_ids[i]);
+        bind_int(insert, 4, booking->seat_amounts[i]);
+        enum result result = writer_run(writer, WRITE_INSERT_TICKET);
+        if (result != RESULT_OK)
+            return result;
+    }
+    return RESULT_OK;
+}
+
+static enum result sell_booking(struct writer *writer, const struct ledger_command *command) {
+    const struct booking *booking = command->booking.booking;
+    if (command->booking.insert)
+        return insert_booking(writer, booking);
+    struct booking_texts texts;
+    sqlite3_stmt *sell = statement_of(writer, WRITE_SELL_BOOKING);
+    bind_booking_step(sell, booking, &texts);
+    bind_time_or_null(sell, 10, booking->confirmed_ms, texts.confirmed);
+    bind_int(sell, 11, (int64_t)booking->fence);
+    return update_booking(writer, WRITE_SELL_BOOKING, booking, command->booking.from_saga);
+}
+
+static enum result sell(struct writer *writer, const struct ledger_command *command) {
+    const struct booking *booking = command->booking.booking;
+    char show_text[ID_UUID_TEXT];
+    struct bytes show = {show_text, sizeof show_text};
+    id_format_uuid(&booking->show_id, show_text);
+    assert(booking->status == BOOKING_CONFIRMED && booking->seat_count > 0);
+    enum result result = check_blocks(writer, booking, show);
+    if (result == RESULT_OK && writer->locking == LEDGER_PESSIMISTIC)
+        result = check_seats(writer, booking, show);
+    /* The row that is the likeliest to be refused comes first. */
+    if (result == RESULT_OK && !command->booking.insert)
+        result = sell_booking(writer, command);
+    if (result == RESULT_OK)
+        result = sell_seats(writer, booking, show);
+    if (result == RESULT_OK)
+        result = insert_tickets(writer, booking, show);
+    if (result == RESULT_OK && command->booking.insert)
+        result = sell_booking(writer, command);
+    return result;
+}
+
+/* ---- giving back ---- */
+
+static enum result write_audit(struct writer *writer, int64_t at_ms, struct bytes actor, const char *action,
+                               const struct id *show_id, const struct id *booking_id, struct bytes reason) {
+    char at[CLOCK_TEXT_BYTES], show[ID_UUID_TEXT], booking[ID_UUID_TEXT];
+    sqlite3_stmt *insert = statement_of(writer, WRITE_INSERT_AUDIT);
+    bind_time(insert, 1, at_ms, at);
+    bind_bytes(insert, 2, actor);
+    bind_text(insert, 3, action);
+    bind_uuid(insert, 4, show_id, show);
+    if (booking_id)
+        bind_uuid(insert, 5, booking_id, booking);
+    else
+        bind_null(insert, 5);
+    bind_bytes(insert, 6, buffer_bytes(&writer->seat_ids));
+    bind_bytes(insert, 7, reason);
+    return writer_run(writer, WRITE_INSERT_AUDIT);
+}
+
+/* One seat of a booking: its ticket to history, the seat free at the new version. */
+static enum result give_back(struct writer *writer, const struct ledger_command *command, uint32_t seat,
+                             struct bytes show, struct bytes booking_id, struct bytes at) {
+    static const enum write_statement steps[] = {WRITE_MOVE_TICKET, WRITE_DELETE_TICKET, WRITE_FREE_SEAT};
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        sqlite3_stmt *statement = statement_of(writer, steps[i]);
+        bind_bytes(statement, 1, show);
+        bind_bytes(statement, 2, command->booking.booking->seat_ids[seat]);
+        if (steps[i] == WRITE_FREE_SEAT) {
+            bind_int(statement, 3, (int64_t)command->booking.seat_version);
+        } else {
+            bind_bytes(statement, 3, booking_id);
+        }
+        if (steps[i] == WRITE_MOVE_TICKET) {
+            bind_int(statement, 4, (int64_t)command->booking.seat_version);
+            bind_bytes(statement, 5, at);
+            bind_bytes(statement, 6, command->booking.actor);
+        }
+        enum result result = run_for_one(writer, steps[i]);
+        if (result != RESULT_OK)
+            return result;
+    }
+    return RESULT_OK;
+}
+
+static enum result cancel_sold(struct writer *writer, const struct ledger_command *command) {
+    const struct booking *booking = command->booking.booking;
+    bool whole = command->booking.cancel_count == 0;
+    struct seat_choice cancelled = {command->booking.cancel_count, command->booking.cancel};
+    struct booking_texts texts;
+    char show_text[ID_UUID_TEXT];
+    assert(whole == (booking->status == BOOKING_CANCELLED));
+    /* What is left of the booking; all of it stays readable in one that is cancelled whole. */
+    if (!fill_seats(writer, booking, whole ? NULL : &cancelled))
+        return RESULT_LEDGER_UNAVAILABLE;
+    sqlite3_stmt *cancel = statement_of(writer, WRITE_CANCEL_BOOKING);
+    bind_booking_step(cancel, booking, &texts);
+    bind_bytes(cancel, 12, buffer_bytes(&writer->seat_ids));
+    bind_bytes(cancel, 13, buffer_bytes(&writer->seat_amounts));
+    enum result result = update_booking(writer, WRITE_CANCEL_BOOKING, booking, command->booking.from_saga);
+
+    id_format_uuid(&booking->show_id, show_text);
+    uint32_t count = whole ? booking->seat_count : command->booking.cancel_count;
+    for (uint32_t i = 0; result == RESULT_OK && i < count; i++)
+        result = give_back(writer, command, whole ? i : command->booking.cancel[i],
+                           (struct bytes){show_text, sizeof show_text}, (struct bytes){texts.id, sizeof texts.id},
+                           (struct bytes){texts.updated, CLOCK_TEXT_BYTES - 1});
+    if (result != RESULT_OK)
+        return result;
+    buffer_clear(&writer->seat_ids);
+    struct json_writer list = json_writer(&writer->seat_ids);
+    json_open(&list, '[');
+    for (uint32_t i = 0; i < count; i++)
+        json_put_string(&list, booking->seat_ids[whole ? i : command->booking.cancel[i]]);
+    json_close(&list, ']');
+    if (!buffer_ok(&writer->seat_ids))
+        return RESULT_LEDGER_UNAVAILABLE;
+    return write_audit(writer, booking->updated_ms, command->booking.actor, whole ? "cancel" : "cancel_part",
+                       &booking->show_id, &booking->id, bytes_of(booking->reason));
+}
+
+/* ---- seats ---- */
+
+static void bind_seat(sqlite3_stmt *statement, struct bytes show, const struct plan *plan,
+                      const struct seat_change *change) {
+    bind_bytes(statement, 1, show);
+    bind_bytes(statement, 2, plan->seat_ids[change->seat]);
+    bind_int(statement, 3, (int64_t)change->version);
+}
+
+/* A lazy picture: what comes late or concerns a sold seat touches nothing, and that is well. */
+static enum result write_seat_changes(struct writer *writer, const struct ledger_command *command, struct bytes show) {
+    sqlite3_stmt *write = statement_of(writer, WRITE_WRITE_SEAT);
+    for (uint32_t i = 0; i < command->seats.count; i++) {
+        const struct seat_change *change = &command->seats.changes[i];
+        bind_seat(write, show, command->seats.plan, change);
+        bind_text(write, 4, seat_status_text(change->status));
+        enum result result = writer_run(writer, WRITE_WRITE_SEAT);
+        if (result != RESULT_OK)
+            return result;
+    }
+    return RESULT_OK;
+}
+
+/* One seat off sale, or back: the block's row and the seat's version. */
+static enum result change_block(struct writer *writer, const struct ledger_command *command, struct bytes show,
+                                struct bytes at, const struct seat_change *change) {
+    bool block = command->kind == LEDGER_BLOCK_SEATS;
+    enum write_statement statement = block ? WRITE_INSERT_BLOCK : WRITE_DELETE_BLOCK;
+    sqlite3_stmt *row = statement_of(writer, statement);
+    bind_seat(row, show, command->seats.plan, change);
+    if (block) {
+        bind_bytes(row, 4, command->seats.reason);
+        bind_bytes(row, 5, at);
+    }
+    enum result result = run_for_one(writer, statement);
+    if (result != RESULT_OK)
+        return result;
+    sqlite3_stmt *seat = statement_of(writer, WRITE_WRITE_SEAT);
+    bind_seat(seat, show, command->seats.plan, change);
+    bind_text(seat, 4, seat_status_text(SEAT_AVAILABLE));
+    return run_for_one(writer, WRITE_WRITE_SEAT);
+}
+
+static enum result change_blocks(struct writer *writer, const struct ledger_command *command, struct bytes show) {
+    char at[CLOCK_TEXT_BYTES];
+    clock_format(command->seats.now_ms, at);
+    buffer_clear(&writer->seat_ids);
+    struct json_writer list = json_writer(&writer->seat_ids);
+    json_open(&list, '[');
+    for (uint32_t i = 0; i < command->seats.count; i++) {
+        const struct seat_change *change = &command->seats.changes[i];
+        enum result result = change_block(writer, command, show, (struct bytes){at, CLOCK_TEXT_BYTES - 1}, change);
+        if (result != RESULT_OK)
+            return result;
+        json_put_string(&list, command->seats.plan->seat_ids[change->seat]);
+    }
+    json_close(&list, ']');
+    bool block = command->kind == LEDGER_BLOCK_SEATS;
+    if (!buffer_ok(&writer->seat_ids))
+        return RESULT_LEDGER_UNAVAILABLE;
+    enum result result = write_audit(writer, command->seats.now_ms, BYTES("operator"), block ? "block" : "unblock",
+                                     command->seats.show_id, NULL, command->seats.reason);
+    if (result == RESULT_OK)
+        writer->blocked_seats += block ? command->seats.count : -(int64_t)command->seats.count;
+    return result;
+}
+
+static enum result seats(struct writer *writer, const struct ledger_command *command) {
+    char show[ID_UUID_TEXT];
+    id_format_uuid(command->seats.show_id, show);
+    struct bytes show_bytes = {show, sizeof show};
+    return command->kind == LEDGER_WRITE_SEATS ? write_seat_changes(writer, command, show_bytes)
+                                               : change_blocks(writer, command, show_bytes);
+}
+
+static enum result apply_kind(struct writer *writer, const struct ledger_command *command) {
+    switch (command->kind) {
+    case LEDGER_CREATE_SHOW:
+        return create_show(writer, command);
+    case LEDGER_CHANGE_SHOW:
+        return change_show(writer, command);
+    case LEDGER_OPEN_BOOKING:
+        return insert_booking(writer, command->booking.booking);
+    case LEDGER_STEP_BOOKING:
+        return step_booking(writer, command);
+    case LEDGER_SELL:
+        return sell(writer, command);
+    case LEDGER_CANCEL_SOLD:
+        return cancel_sold(writer, command);
+    case LEDGER_WRITE_SEATS:
+    case LEDGER_BLOCK_SEATS:
+    case LEDGER_UNBLOCK_SEATS:
+        return seats(writer, command);
+    case LEDGER_KEEP_ANSWERS:
+        return keep_answers(writer, command);
+    case LEDGER_FORGET_ANSWERS:
+        return forget_answers(writer, command);
+    case LEDGER_KIND_COUNT:
+        break;
+    }
+    impossible("a command has a kind");
+}
+
+enum result writer_apply(struct writer *writer, struct ledger_command *command) {
+    enum result result = apply_kind(writer, command);
+    return result == RESULT_OK ? keep_answer(writer, &command->answer) : result;
+}
