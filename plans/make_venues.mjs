@@ -121,9 +121,12 @@ function stadium() {
         [22, 52], [-22, 52], [-32, 40], [-34, 0]] },
   ];
   trim(blocks, 50000 - sum(areas, (area) => area.capacity));
+  const sections = blocks.map(({ section }) => section);
+  rankByPrice(sections, stage);
   return {
     name: 'Onsale Stadium',
     focus: stage,
+    prices: Object.fromEntries(Object.entries(stadiumPrices).map(([name, amount]) => [name, { amount, currency: 'EUR' }])),
     categories: [
       { name: 'Golden Circle', color: '#e69f00' },
       { name: 'Pitch Standing', color: '#f0e442' },
@@ -133,9 +136,26 @@ function stadium() {
       { name: 'Category 3', color: '#009e73' },
       { name: 'Restricted View', color: '#d55e00' },
     ],
-    sections: blocks.map(({ section }) => section),
+    sections,
     areas,
   };
+}
+
+const stadiumPrices = {
+  'Golden Circle': 18900, 'Pitch Standing': 9900, Premium: 15900, 'Category 1': 12900, 'Category 2': 8900,
+  'Category 3': 5900, 'Restricted View': 3900,
+};
+
+// The dearer category is the better one; within it, the row nearer to the stage. By distance alone the best seats of the
+// house would be those behind the stage.
+function rankByPrice(sections, stage) {
+  const ranked = sections.flatMap((section) => section.rows.map((row) => ({
+    row,
+    price: stadiumPrices[section.category],
+    distance: Math.hypot((row.from[0] + row.to[0]) / 2 - stage.x, (row.from[1] + row.to[1]) / 2 - stage.y),
+  })));
+  ranked.sort((a, b) => b.price - a.price || a.distance - b.distance);
+  ranked.forEach(({ row }, rank) => { row.rank = rank; });
 }
 
 // The last row of each block of the upper tier gives way a little to stairs and camera platforms, so that the number of

@@ -195,10 +195,6 @@ static bool make_demo(struct server *server) {
     if (result == RESULT_OK)
         result = read_plan_text(venue_stadium(), &plan, &terms, &fault);
     if (result == RESULT_OK) {
-        memcpy(terms.seats.currency, "EUR", 4);
-        for (uint32_t i = 0; i < plan->category_count; i++)
-            if (terms.seats.price[i] < 0)
-                terms.seats.price[i] = 14900 - 2000LL * i > 2900 ? 14900 - 2000LL * i : 2900;
         result = ledger_make_show(&server->ledger, plan, &terms, &show_id);
         plan_free(plan);
     }
