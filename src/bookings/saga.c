@@ -88,9 +88,9 @@ static enum saga_action write(struct saga *saga, enum saga_state target, const c
         break;
     case SAGA_CANCELLED:
         booking->status = BOOKING_CANCELLED;
-        booking->payment_state = booking->saga == SAGA_OPENED || saga->booking.intent_id[0] == '\0'
-                                     ? PAYMENT_STATE_NONE
-                                     : PAYMENT_STATE_VOIDED;
+        booking->payment_state = booking->saga == SAGA_CANCELLING || booking->saga == SAGA_CAPTURING
+                                     ? PAYMENT_STATE_VOIDED
+                                     : PAYMENT_STATE_NONE;
         break;
     case SAGA_REFUNDED:
         booking->payment_state = PAYMENT_STATE_REFUNDED;

@@ -168,6 +168,7 @@ static void seats_are_sold(struct open_saga *open) {
 }
 
 static void nothing_is_sold(struct open_saga *open) {
+    open->is_settled = true;
     struct confirm_outcome *outcome = malloc(sizeof *outcome);
     assert(outcome); /* half a kilobyte; without it no answer can be made at all */
     outcome_of_failure(open, outcome);
@@ -325,7 +326,7 @@ static void apply_written(struct open_saga *open) {
         seats_are_sold(open);
     else if (kind == LEDGER_CANCEL_SOLD)
         seats_are_given_back(open);
-    else if (open->saga.target == SAGA_CANCELLED && !open->is_sold)
+    else if (open->written.status == BOOKING_CANCELLED && !open->is_sold && !open->is_settled)
         nothing_is_sold(open);
     if (open->saga.target == SAGA_REVIEW) {
         char id[ID_UUID_TEXT];

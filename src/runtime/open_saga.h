@@ -23,6 +23,7 @@ struct open_saga {
     bool put_off;              /* the ledger could not take the command; it is submitted again at the timer */
     bool resumed;              /* taken up after a restart, and not begun yet */
     bool is_sold;              /* the fan has the seats */
+    bool is_settled;           /* nothing was sold, and the hold has been told */
     struct id token_hash;
     char token[LIMIT_PAYMENT_TOKEN_BYTES + 1];
     uint32_t attempts_left;
