@@ -218,13 +218,14 @@ static bool handle_head(struct connection *connection) {
 bool connection_handle_input(struct connection *connection) {
     struct input *input = &connection->input;
     for (;;) {
-        if (connection->state != CONNECTION_WAITING && connection->state != CONNECTION_HEAD &&
-            connection->state != CONNECTION_BODY)
-            return false;
+        /* Before the state: who is put off with nothing behind the request needs no buffer either. */
         if (input->start == input->end) {
             connection_drop_input(connection);
             return false;
         }
+        if (connection->state != CONNECTION_WAITING && connection->state != CONNECTION_HEAD &&
+            connection->state != CONNECTION_BODY)
+            return false;
         if (connection->output && output_is_full(connection->output))
             return true;
         if (!(connection->state == CONNECTION_BODY ? handle_body(connection, false) : handle_head(connection)))
