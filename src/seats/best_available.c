@@ -70,13 +70,12 @@ void best_index_fill(struct best_index *index, const struct plan *plan) {
     }
 }
 
-/* run_starts &= run_starts >> by, over all words. by < 64 × words. */
+/* run_starts &= run_starts >> by, over all words; by is 1 to 63. */
 static void fold(uint32_t words, uint32_t by) {
-    uint32_t skip = by / 64, shift = by % 64;
+    static_assert(LIMIT_SEATS_PER_HOLD <= 128, "the longest run is folded by less than a word");
     for (uint32_t i = 0; i < words; i++) {
-        uint64_t low = i + skip < words ? run_starts[i + skip] : 0;
-        uint64_t high = i + skip + 1 < words ? run_starts[i + skip + 1] : 0;
-        run_starts[i] &= shift ? low >> shift | high << (64 - shift) : low;
+        uint64_t next = i + 1 < words ? run_starts[i + 1] : 0;
+        run_starts[i] &= run_starts[i] >> by | next << (64 - by);
     }
 }
 

@@ -256,8 +256,7 @@ static bool can_restore(const struct show *show, const struct hold *hold, const 
         hold->store_deadline_ms == INT64_MAX)
         return false;
     for (uint32_t i = 0; i < hold->seat_count; i++)
-        if (seats[i] >= show->seat_count || pairs_get(show->states, seats[i]) != SEAT_AVAILABLE ||
-            show->versions[seats[i]] > hold->fence)
+        if (seats[i] >= show->seat_count || show->versions[seats[i]] > hold->fence)
             return false;
     return true;
 }
@@ -269,11 +268,11 @@ enum result hold_restore(struct show *show, const struct hold *hold, const uint3
     struct claim claim = {.count = 0};
     for (uint32_t i = 0; i < hold->seat_count && bits_get(show->available, seats[i]); i++)
         claim_seat(show, &claim, seats[i]);
-    bool named_twice = claim.count < hold->seat_count;
-    uint32_t drawn = named_twice ? HOLD_NO_SLOT : hold_slot_draw(show);
+    bool are_free = claim.count == hold->seat_count; /* and none is named twice */
+    uint32_t drawn = are_free ? hold_slot_draw(show) : HOLD_NO_SLOT;
     if (drawn == HOLD_NO_SLOT) {
         claim_put_back(show, &claim);
-        return named_twice ? RESULT_CONFLICT : RESULT_OVERLOADED;
+        return are_free ? RESULT_OVERLOADED : RESULT_CONFLICT;
     }
     fence_seen(show, hold->fence);
     hold_open(show, drawn, hold, claim.count, claim.seats, HOLD_RESTORE);

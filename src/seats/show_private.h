@@ -35,7 +35,8 @@ struct show {
     uint64_t *untold;     /* the ledger's show_seats has not been told */
     uint64_t *versions;   /* HELD: the hold's fence */
     uint32_t *holders;    /* HELD: the hold's slot; BOOKED: the buyer's entry in fans, or FAN_NONE */
-    uint32_t *next_seats; /* HELD and BOOKED: the next seat of the hold, or PLAN_NO_SEAT */
+    uint32_t *next_seats; /* HELD: the next seat of the hold, or PLAN_NO_SEAT; and so it stays while SOLD, as long as
+                             the version is the hold's fence + 1 */
 
     /* under lock, by section */
     uint32_t *area_hints; /* of an area: no place below it is available */

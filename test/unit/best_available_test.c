@@ -41,10 +41,11 @@ static void a_row_beside_the_stage_is_best_at_its_near_end(void **state) {
 static void a_row_curved_around_the_stage_is_best_in_its_middle(void **state) {
     /* Red if only exactly equal distances count as the same: positions are rounded. */
     (void)state;
-    struct world world = world_of_json("{'focus':{'x':0,'y':0},'categories':[{'name':'C'}],'sections':[{'name':'',"
-                                       "'rows':[{'label':'A','seats':9,'from':[-10,10],'to':[10,10],'bend':-4.142,"
-                                       "'category':'C'}]}]}");
-    assert_best(&world, 3, PLAN_NO_SEAT, "A4 A5 A6");
+    struct world world = world_of_json(
+        "{'focus':{'x':0,'y':0},'categories':[{'name':'C'}],'sections':[{'name':'','category':'C','rows':[{'label':"
+        "'A','seats':[{'number':1,'x':-8,'y':6},{'number':2,'x':-6,'y':8},{'number':3,'x':-2.8,'y':9.6},{'number':4,"
+        "'x':0,'y':10},{'number':5,'x':2.8,'y':9.6},{'number':6,'x':6,'y':8},{'number':7,'x':8,'y':5.99}]}]}]}");
+    assert_best(&world, 3, PLAN_NO_SEAT, "A3 A4 A5");
     world_end(&world);
 }
 
@@ -85,6 +86,17 @@ static void rows_of_one_quality_are_searched_for_a_place_that_leaves_none(void *
     assert_best(&world, 2, PLAN_NO_SEAT, "A1 A2");
     sold(&world, "bob", "C3");
     assert_best(&world, 2, PLAN_NO_SEAT, "C1 C2");
+    world_end(&world);
+}
+
+static void a_standing_place_is_never_better_than_a_seat(void **state) {
+    /* Red if the rows of one quality reach beyond the last row, where the areas are. */
+    (void)state;
+    struct world world =
+        world_of_json("{'sections':[{'name':'','rows':64,'seats_per_row':2},{'name':'Floor','capacity':5}]}");
+    for (uint32_t seat = 0; seat < 126; seat++)
+        show_load_seat(world.show, seat, SEAT_BOOKED, 3, NULL);
+    assert_best(&world, 1, PLAN_NO_SEAT, "BL1");
     world_end(&world);
 }
 
@@ -142,7 +154,7 @@ static void one_more_than_is_left_is_sold_out(void **state) {
 }
 
 static void a_party_as_large_as_a_hold_may_be_sits_in_one_row(void **state) {
-    /* Red if shifting over 64 bits loses a word (fold's `skip`). */
+    /* Red if shifting does not carry over from the next word. */
     (void)state;
     struct world world = show_with_rows(2, 130);
     sold(&world, "bob", "A64");
@@ -278,6 +290,7 @@ int main(void) {
         cmocka_unit_test(no_single_seat_is_left_where_the_row_has_another_place),
         cmocka_unit_test(the_best_row_is_kept_even_if_a_single_seat_is_left),
         cmocka_unit_test(rows_of_one_quality_are_searched_for_a_place_that_leaves_none),
+        cmocka_unit_test(a_standing_place_is_never_better_than_a_seat),
         cmocka_unit_test(seats_across_an_aisle_are_not_together),
         cmocka_unit_test(a_category_is_never_mixed_with_another),
         cmocka_unit_test(standing_places_are_given_where_no_row_has_any),

@@ -143,7 +143,7 @@ enum result naive_best(const struct plan *plan, const bool *free, uint32_t quant
 
 static uint32_t seats_of_user(const struct naive_show *show, const struct user_id *user) {
     uint32_t count = 0;
-    for (uint32_t seat = 0; seat < show->plan->seat_count; seat++) {
+    for (uint32_t seat = 0; seat < show->plan->seat_count && user->length; seat++) {
         const struct naive_seat *it = &show->seats[seat];
         if (it->status == SEAT_HELD)
             count += bytes_equal(user_bytes(&show->holds[it->hold].hold.user), user_bytes(user));

@@ -89,13 +89,13 @@ static void aisles_and_blocked_seats_are_no_company(void **state) {
     /* Red if a gap or a blocked seat counts as an available neighbour. */
     (void)state;
     struct world world =
-        ruled(world_of_json("{'categories':[{'name':'C'}],'sections':[{'name':'','rows':[{'label':'A','seats':8,"
-                            "'from':[0,0],'to':[7,0],'category':'C','gaps_after':[3]}]}]}"),
+        ruled(world_of_json("{'categories':[{'name':'C'}],'sections':[{'name':'','rows':[{'label':'A','seats':9,"
+                            "'from':[0,0],'to':[8,0],'category':'C','gaps_after':[3]}]}]}"),
               ORPHAN_WARN);
-    uint32_t last = seat_named(&world, "A8");
+    uint32_t last = seat_named(&world, "A9");
     assert_int_equal(show_block(world.show, 1, &last, show_draw_fence(world.show), &world.refusal), RESULT_OK);
-    taken(&world, "ann", "A2 A6");
-    assert_string_equal(orphans_told(&world), "A1 A3 A7");
+    taken(&world, "ann", "A2 A5 A7");
+    assert_string_equal(orphans_told(&world), "A1 A3 A4 A6 A8");
     world_end(&world);
 }
 
@@ -105,6 +105,7 @@ static void a_choice_that_leaves_a_single_seat_is_refused(void **state) {
     struct world world = ruled(show_with_rows(1, 20), ORPHAN_REFUSE);
     assert_refused_for(&world, "A2", "A1");
     assert_refused_for(&world, "A18 A19", "A20");
+    assert_refused_for(&world, "A2", "A1");
     taken(&world, "ann", "A1 A2");
     assert_string_equal(orphans_told(&world), "");
     world_end(&world);
@@ -137,6 +138,17 @@ static void a_run_of_exactly_the_size_is_another_choice(void **state) {
     assert_refused_for(&world, "A2 A3", "A1");
     taken(&world, "ann", "B1 B2");
     taken(&world, "ann", "A2 A3");
+    world_end(&world);
+}
+
+static void another_choice_may_share_seats_with_the_one_refused(void **state) {
+    /* Red if the other choice is looked for after the take instead of before it. */
+    (void)state;
+    struct world world = ruled(show_with_rows(1, 4), ORPHAN_REFUSE);
+    uint32_t slot;
+    assert_int_equal(take(&world, "ann", "A2 A3", NOW, &slot), RESULT_LEAVES_ORPHAN);
+    assert_int_equal(world.refusal.seat_count, 2);
+    taken(&world, "ann", "A1 A2");
     world_end(&world);
 }
 
@@ -211,6 +223,7 @@ int main(void) {
         cmocka_unit_test(the_last_run_of_one_more_may_be_broken_up),
         cmocka_unit_test(runs_that_all_leave_a_single_seat_are_no_other_choice),
         cmocka_unit_test(a_run_of_exactly_the_size_is_another_choice),
+        cmocka_unit_test(another_choice_may_share_seats_with_the_one_refused),
         cmocka_unit_test(a_party_larger_than_any_run_may_leave_single_seats),
         cmocka_unit_test(seats_of_another_category_are_no_other_choice),
         cmocka_unit_test(standing_places_are_never_alone),
