@@ -81,13 +81,27 @@ static bool read_reason(struct call *call, const json_t *document, char *reason)
     return true;
 }
 
+/* False: a seat is named twice; refused, and answered. `changes` is not in use yet, and zero: a place to mark seats. */
+static bool are_different(struct call *call, const struct blocking *blocking) {
+    bool different = true;
+    for (uint32_t i = 0; i < blocking->count; i++) {
+        struct seat_change *mark = &blocking->changes[blocking->seats[i]];
+        if (mark->version && different) {
+            different = false;
+            refuse_seats(call, RESULT_DUPLICATE_SEAT, 1, &blocking->seats[i]);
+        }
+        mark->version = 1;
+    }
+    return different;
+}
+
 static bool read_blocking(struct call *call, struct blocking *blocking) {
     uint32_t most = call->sale->plan->seat_count;
     json_t *document;
     if (!call_read_json(call, &document))
         return false;
     bool understood = read_seats(call, document, "seat_ids", most, blocking->seats, &blocking->count) &&
-                      read_reason(call, document, blocking->reason);
+                      read_reason(call, document, blocking->reason) && are_different(call, blocking);
     json_decref(document);
     return understood;
 }

@@ -268,13 +268,13 @@ static void write_latency(struct json_writer *writer, const char *name, enum tim
     static const struct {
         const char *key;
         double quantile;
-    } quantiles[] = {{"p50_ms", 0.5}, {"p95_ms", 0.95}, {"p99_ms", 0.99}};
+    } quantiles[] = {{"p50_seconds", 0.5}, {"p95_seconds", 0.95}, {"p99_seconds", 0.99}};
     json_key(writer, name);
     json_open(writer, '{');
     json_member_int(writer, "count", timing_count(timing));
     for (size_t i = 0; i < sizeof quantiles / sizeof quantiles[0]; i++) {
         json_key(writer, quantiles[i].key);
-        json_put_float(writer, (double)timing_quantile(timing, quantiles[i].quantile) / 1000.0);
+        json_put_float(writer, (double)timing_quantile(timing, quantiles[i].quantile) / 1e6);
     }
     json_close(writer, '}');
 }

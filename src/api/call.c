@@ -1,6 +1,7 @@
 #include "api/call.h"
 #include "api/idempotency.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/metrics.h"
 #include "base/panic.h"
 
@@ -107,10 +108,22 @@ static void add_headers(struct buffer *headers, unsigned status, const char *con
         buffer_add_text(headers, "WWW-Authenticate: Bearer\r\n");
 }
 
+/* Each call at debug, what the server could not do at warn, with the id that the client has in its X-Request-Id. Ids of
+ * reservations and bookings are secrets: the route is named, not the path. */
+static void log_answer(const struct call *call, unsigned status) {
+    enum log_level level = status >= 500 ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG;
+    if (!call->exchange || !log_is_on(level))
+        return;
+    log_at(level, "answered", LOG_STRING("route", call->route->name), LOG_INT("status", status),
+           LOG_INT("microseconds", clock_monotonic_us() - call->arrived_us),
+           LOG_STRING("request_id", exchange_request_id(call->exchange)));
+}
+
 static void send(struct call *call, unsigned status, const char *content_type, struct bytes body) {
     static const char json_headers[] = "Content-Type: application/json\r\nCache-Control: no-store\r\n";
     if (call->timing >= 0)
         timing_observe((enum timing)call->timing, clock_monotonic_us() - call->arrived_us);
+    log_answer(call, status);
     if (!id_is_none(&call->answer_key.key))
         idempotency_end(call->api->idempotency, &call->answer_key.key);
     if (call->exchange && status < 300 && strcmp(content_type, "application/json") == 0) {
@@ -218,6 +231,7 @@ void call_reply_not_modified(struct call *call, const struct prepared *prepared)
         struct buffer headers = {.at = room, .capacity = sizeof room, .limit = sizeof room};
         add_prepared_headers(&headers, prepared);
         assert(buffer_ok(&headers));
+        log_answer(call, 304);
         exchange_reply(call->exchange, 304, buffer_bytes(&headers), (struct bytes){NULL, 0});
     }
     call->exchange = NULL;
@@ -232,6 +246,7 @@ void call_reply_prepared(struct call *call, const struct prepared *prepared) {
                       prepared->gzip ? "Content-Encoding: gzip\r\n" : "");
         add_prepared_headers(&headers, prepared);
         assert(buffer_ok(&headers));
+        log_answer(call, 200);
         exchange_reply_blob(call->exchange, 200, buffer_bytes(&headers), prepared->body);
     }
     blob_drop(prepared->body);

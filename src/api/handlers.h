@@ -22,4 +22,7 @@ void refuse_seats(struct call *call, enum result result, uint32_t count, const u
 /* Writes the booking as its owner sees it, or as the operator does. */
 void write_booking(struct json_writer *writer, const struct booking *booking, bool for_operator);
 
+/* An answer made for this request, yet the same for everyone: with an ETag of its content. */
+void reply_shared(struct call *call, struct bytes content);
+
 #endif

@@ -31,6 +31,5 @@ void handle_readyz(struct call *call) {
 extern const char openapi_document[], openapi_document_end[];
 
 void handle_read_openapi(struct call *call) {
-    call_reply_text(call, 200, "application/json",
-                    (struct bytes){openapi_document, (size_t)(openapi_document_end - openapi_document)});
+    reply_shared(call, (struct bytes){openapi_document, (size_t)(openapi_document_end - openapi_document)});
 }

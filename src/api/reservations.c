@@ -1,6 +1,5 @@
 /* A reservation: read and let go by who knows its id. */
 #include "api/handlers.h"
-#include "base/metrics.h"
 #include "base/panic.h"
 
 #include <stdlib.h>
@@ -97,7 +96,6 @@ static void released(struct hold_step_call *step) {
     enum result result = step->result;
     free(release);
     if (result == RESULT_OK) {
-        metric_add(METRIC_HOLDS_RELEASED, 1);
         call_reply(call, 204, (struct bytes){NULL, 0});
     } else {
         call_refuse(call, result, NULL);

@@ -215,7 +215,6 @@ static void taken(struct hold_take_call *take) {
     struct reserve *reserve = take->context;
     struct call *call = reserve->call;
     if (take->result == RESULT_OK) {
-        metric_add(METRIC_HOLDS_TAKEN, 1);
         call->answer_kept = true;
         struct buffer *body = call_scratch(call);
         unsigned status =

@@ -23,10 +23,8 @@ static struct buffer *write_list(struct call *call, bool for_operator) {
     return body;
 }
 
-/* An answer made for this request, yet the same for everyone: with an ETag of its content. */
-static void reply_shared(struct call *call, struct buffer *body) {
+void reply_shared(struct call *call, struct bytes content) {
     char etag[40], hash[32];
-    struct bytes content = buffer_bytes(body);
     struct id digest = hash_128(&content, 1);
     hex_encode(digest.at, sizeof digest.at, hash);
     snprintf(etag, sizeof etag, "\"%.32s\"", hash);
@@ -44,7 +42,7 @@ static void reply_shared(struct call *call, struct buffer *body) {
 }
 
 void handle_list_shows(struct call *call) {
-    reply_shared(call, write_list(call, false));
+    reply_shared(call, buffer_bytes(write_list(call, false)));
 }
 
 void handle_admin_list_shows(struct call *call) {
@@ -55,7 +53,7 @@ void handle_read_show(struct call *call) {
     struct buffer *body = call_scratch(call);
     struct json_writer writer = json_writer(body);
     sale_write(call->sale, call->now_ms, false, &writer);
-    reply_shared(call, body);
+    reply_shared(call, buffer_bytes(body));
 }
 
 void handle_admin_read_show(struct call *call) {

@@ -12,6 +12,10 @@ void log_set_level(enum log_level level) {
     atomic_store(&lowest, (int)level);
 }
 
+bool log_is_on(enum log_level level) {
+    return (int)level >= atomic_load_explicit(&lowest, memory_order_relaxed);
+}
+
 bool log_level_parse(struct bytes text, enum log_level *level) {
     for (int i = LOG_LEVEL_DEBUG; i <= LOG_LEVEL_ERROR; i++) {
         if (bytes_equal(text, bytes_of(level_names[i]))) {
@@ -23,7 +27,7 @@ bool log_level_parse(struct bytes text, enum log_level *level) {
 }
 
 void log_write(enum log_level level, const char *message, const struct log_field *fields) {
-    if ((int)level < atomic_load_explicit(&lowest, memory_order_relaxed))
+    if (!log_is_on(level))
         return;
     struct buffer line;
     buffer_init(&line, 16 * 1024);

@@ -27,6 +27,9 @@ struct log_field {
 void log_set_level(enum log_level level);
 bool log_level_parse(struct bytes text, enum log_level *level);
 
+/* Whether a line of that level would be written: ask before making what is costly to say. */
+bool log_is_on(enum log_level level);
+
 void log_write(enum log_level level, const char *message, const struct log_field *fields);
 
 #define log_at(level, message, ...) log_write(level, message, (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}})

@@ -161,7 +161,6 @@ static void seats_are_sold(struct open_saga *open) {
     open->is_sold = true;
     open->store_deadline_ms = INT64_MAX;
     step_hold(open, HOLD_STEP_SELL);
-    metric_add(METRIC_HOLDS_SOLD, 1);
     metric_add(METRIC_BOOKINGS_CONFIRMED, 1);
     metric_add(METRIC_TICKETS_SOLD, booking->seat_count);
     open_saga_answer_all(open, &(struct confirm_outcome){.result = RESULT_OK, .booking = booking->id});
@@ -174,8 +173,6 @@ static void nothing_is_sold(struct open_saga *open) {
     outcome_of_failure(open, outcome);
     bool keep = hold_is_kept(open, outcome);
     step_hold(open, keep ? HOLD_STEP_KEEP : HOLD_STEP_DECLINE);
-    if (!keep)
-        metric_add(METRIC_HOLDS_DECLINED, 1);
     metric_add(METRIC_BOOKINGS_CANCELLED, 1);
     open_saga_answer_all(open, outcome);
     free(outcome);
