@@ -67,7 +67,7 @@ void buffer_release(struct buffer *buffer) {
     buffer->length = buffer->capacity = 0;
 }
 
-char *buffer_reserve(struct buffer *buffer, size_t more) {
+char *buffer_grow(struct buffer *buffer, size_t more) {
     if (buffer->full || more > buffer->limit - buffer->length) {
         buffer->full = true;
         return NULL;
@@ -88,16 +88,6 @@ char *buffer_reserve(struct buffer *buffer, size_t more) {
         buffer->capacity = capacity;
     }
     return buffer->at + buffer->length;
-}
-
-void buffer_add(struct buffer *buffer, const void *data, size_t length) {
-    if (length == 0)
-        return;
-    char *room = buffer_reserve(buffer, length);
-    if (!room)
-        return;
-    memcpy(room, data, length);
-    buffer->length += length;
 }
 
 void buffer_add_text(struct buffer *buffer, const char *text) {

@@ -57,9 +57,24 @@ static inline void buffer_clear(struct buffer *buffer) {
     buffer->full = false;
 }
 
+/* Makes room for `more` bytes where there is none yet. */
+char *buffer_grow(struct buffer *buffer, size_t more);
+
 /* Room for `more` bytes behind the content, or NULL (and `full`). The caller adds to `length` what it wrote. */
-char *buffer_reserve(struct buffer *buffer, size_t more);
-void buffer_add(struct buffer *buffer, const void *data, size_t length);
+static inline char *buffer_reserve(struct buffer *buffer, size_t more) {
+    if (buffer->at && !buffer->full && more <= buffer->capacity - buffer->length)
+        return buffer->at + buffer->length;
+    return buffer_grow(buffer, more);
+}
+
+static inline void buffer_add(struct buffer *buffer, const void *data, size_t length) {
+    char *room = length ? buffer_reserve(buffer, length) : NULL;
+    if (!room)
+        return;
+    memcpy(room, data, length);
+    buffer->length += length;
+}
+
 void buffer_add_text(struct buffer *buffer, const char *text);
 void buffer_add_u64(struct buffer *buffer, uint64_t value);
 void buffer_add_i64(struct buffer *buffer, int64_t value);
@@ -70,7 +85,11 @@ static inline void buffer_add_bytes(struct buffer *buffer, struct bytes bytes) {
 }
 
 static inline void buffer_add_char(struct buffer *buffer, char c) {
-    buffer_add(buffer, &c, 1);
+    char *room = buffer_reserve(buffer, 1);
+    if (!room)
+        return;
+    *room = c;
+    buffer->length++;
 }
 
 static inline bool buffer_ok(const struct buffer *buffer) {

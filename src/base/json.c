@@ -73,24 +73,44 @@ void json_close(struct json_writer *writer, char bracket) {
     writer->comma = true;
 }
 
-static void add_escaped(struct buffer *out, struct bytes text) {
+/* How many bytes more a byte takes inside a string. */
+static size_t escape_bytes(unsigned char c) {
+    return c < 0x20 ? 5 : c == '"' || c == '\\';
+}
+
+static char *put_escaped(char *at, unsigned char c) {
     static const char digits[] = "0123456789abcdef";
-    buffer_add_char(out, '"');
-    size_t clean = 0;
-    for (size_t i = 0; i < text.length; i++) {
-        unsigned char c = (unsigned char)text.at[i];
-        if (c >= 0x20 && c != '"' && c != '\\')
-            continue;
-        buffer_add(out, text.at + clean, i - clean);
-        clean = i + 1;
-        if (c == '"' || c == '\\') {
-            buffer_add(out, (char[]){'\\', (char)c}, 2);
-        } else {
-            buffer_add(out, (char[]){'\\', 'u', '0', '0', digits[c >> 4], digits[c & 15]}, 6);
-        }
+    *at++ = '\\';
+    if (c >= 0x20) {
+        *at++ = (char)c;
+        return at;
     }
-    buffer_add(out, text.at + clean, text.length - clean);
-    buffer_add_char(out, '"');
+    memcpy(at, (char[]){'u', '0', '0', digits[c >> 4], digits[c & 15]}, 5);
+    return at + 5;
+}
+
+/* Measured first, so that the room is looked at once, and what needs no escape is copied in one go. */
+static void add_escaped(struct buffer *out, struct bytes text) {
+    size_t more = 0;
+    for (size_t i = 0; i < text.length; i++)
+        more += escape_bytes((unsigned char)text.at[i]);
+    char *at = buffer_reserve(out, text.length + more + 2);
+    if (!at)
+        return;
+    out->length += text.length + more + 2;
+    *at++ = '"';
+    if (more == 0 && text.length > 0) {
+        memcpy(at, text.at, text.length);
+        at += text.length;
+    }
+    for (size_t i = 0; more > 0 && i < text.length; i++) {
+        unsigned char c = (unsigned char)text.at[i];
+        if (escape_bytes(c))
+            at = put_escaped(at, c);
+        else
+            *at++ = (char)c;
+    }
+    *at = '"';
 }
 
 void json_key(struct json_writer *writer, const char *key) {
