@@ -1,6 +1,7 @@
 #include "base/log.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/metrics.h"
 
 #include <stdatomic.h>
 #include <unistd.h>
@@ -26,8 +27,21 @@ bool log_level_parse(struct bytes text, enum log_level *level) {
     return false;
 }
 
+/* A server in trouble says the same thing thousands of times a second, and the log is then the next trouble. */
+static bool is_too_many(void) {
+    static atomic_llong second;
+    static atomic_int lines;
+    int64_t now = clock_now_ms() / 1000;
+    if (atomic_exchange_explicit(&second, now, memory_order_relaxed) != now)
+        atomic_store_explicit(&lines, 0, memory_order_relaxed);
+    if (atomic_fetch_add_explicit(&lines, 1, memory_order_relaxed) < LOG_LINES_PER_SECOND)
+        return false;
+    metric_add(METRIC_LOG_LINES_DROPPED, 1);
+    return true;
+}
+
 void log_write(enum log_level level, const char *message, const struct log_field *fields) {
-    if (!log_is_on(level))
+    if (!log_is_on(level) || ((level == LOG_LEVEL_INFO || level == LOG_LEVEL_WARN) && is_too_many()))
         return;
     struct buffer line;
     buffer_init(&line, 16 * 1024);

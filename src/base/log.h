@@ -2,6 +2,9 @@
  *
  *     log_info("booking confirmed", LOG_INT("seats", 2), LOG_STRING("request_id", id));
  *
+ * At most LOG_LINES_PER_SECOND lines of info and warn are written a second; what is left out is counted
+ * (onsale_log_lines_dropped_total). Debug and error are never left out.
+ *
  * One line is one write(2), so that lines of several threads don't mix. Never log what is a secret: tokens, passes,
  * reservation and booking ids (to know one is to own it), the admin token, payment tokens. Any thread may call.
  */
@@ -9,6 +12,8 @@
 #define ONSALE_BASE_LOG_H
 
 #include "base/bytes.h"
+
+#define LOG_LINES_PER_SECOND 200
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
 
