@@ -1,11 +1,9 @@
-/* The hold store in process, through its port: taking and every step, restarts, the kill, the clock, two threads. The
- * answers kept with holds are in kept_answers_test.c, damaged and failing disks in test/faults/journal_faults_test.c.
+/* The hold store in process, through its port: taking and every step, restarts, the kill, the clock. Two threads at
+ * once are in memory_store_race_test.c, the answers kept with holds in kept_answers_test.c, damaged and failing disks
+ * in test/faults/journal_faults_test.c.
  */
 #include "store_world.h"
 
-#include "engines/memory/journal_read.h"
-
-#include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -418,140 +416,6 @@ static void a_rewritten_journal_has_exactly_what_lives(void **state) {
     store_world_free(world);
 }
 
-/* ---- two at once ---- */
-
-#define KEPT_AT_ONCE 8
-
-struct contender {
-    struct store_world *world;
-    const char *fan;
-    unsigned seed;
-    int taken;
-    struct id kept[KEPT_AT_ONCE]; /* the last ones that are still held */
-    atomic_bool finished;
-};
-
-static bool contender_takes(struct contender *contender, struct id *reservation) {
-    struct user_id user = user_named(contender->fan);
-    uint32_t first = (uint32_t)rand_r(&contender->seed) % 79;
-    uint32_t seats[2] = {first, first + 1};
-    int done = 0;
-    struct hold_take_call call = {.show = contender->world->show.show,
-                                  .wish = {.user = &user, .seats = seats, .seat_count = 2},
-                                  .now_ms = NOW,
-                                  .context = &done,
-                                  .done = nothing_more};
-    contender->world->store.take(contender->world->store.engine, &call);
-    *reservation = call.hold.reservation;
-    return call.result == RESULT_OK;
-}
-
-static void contender_ends(struct contender *contender, struct id reservation) {
-    int done = 0;
-    bool pays = rand_r(&contender->seed) % 4 == 0;
-    struct hold_step_call call = {.show = contender->world->show.show,
-                                  .step = pays ? HOLD_STEP_BEGIN_PAYMENT : HOLD_STEP_RELEASE,
-                                  .reservation = reservation,
-                                  .booking = {{77}},
-                                  .now_ms = NOW,
-                                  .context = &done,
-                                  .done = no_more_steps};
-    contender->world->store.step(contender->world->store.engine, &call);
-    call.step = HOLD_STEP_DECLINE;
-    if (pays)
-        contender->world->store.step(contender->world->store.engine, &call);
-}
-
-static void *contend(void *argument) {
-    struct contender *contender = argument;
-    for (int i = 0; i < 40000; i++) {
-        struct id reservation;
-        if (!contender_takes(contender, &reservation))
-            continue;
-        if (contender->taken++ % 8 == 0) {
-            struct id *oldest = &contender->kept[contender->taken / 8 % KEPT_AT_ONCE];
-            struct id ended = *oldest;
-            *oldest = reservation;
-            reservation = ended;
-        }
-        if (!id_is_none(&reservation))
-            contender_ends(contender, reservation);
-    }
-    atomic_store(&contender->finished, true);
-    return NULL;
-}
-
-/* Who holds each seat, by the journal. */
-struct holders {
-    struct id of[80];
-};
-
-static enum result follow(void *context, const struct journal_header *header, const struct journal_record *record) {
-    (void)header;
-    struct holders *holders = context;
-    struct journal_take take;
-    struct journal_step step;
-    if (record->kind == JOURNAL_TAKE && journal_read_take(record->payload, &take)) {
-        for (uint32_t i = 0; i < take.hold.seat_count; i++) {
-            struct id *holder = &holders->of[take.seats[i]];
-            if (!id_is_none(holder) && !id_equal(holder, &take.hold.reservation))
-                fail_msg("at record %llu seat %u has two holds", (unsigned long long)record->sequence, take.seats[i]);
-            *holder = take.hold.reservation;
-        }
-    } else if (record->kind == JOURNAL_STEP && journal_read_step(record->payload, &step) &&
-               step.what != JOURNAL_PAYING && step.what != JOURNAL_HELD_AGAIN) {
-        for (uint32_t seat = 0; seat < 80; seat++)
-            if (id_equal(&holders->of[seat], &step.reservation))
-                holders->of[seat] = (struct id){{0}};
-    }
-    return RESULT_OK;
-}
-
-/* Wherever a crash cuts the journal, no seat is in two holds. */
-static void check_every_prefix(struct store_world *world) {
-    char folder[128];
-    snprintf(folder, sizeof folder, "%s/holds", world->folder);
-    struct holders holders = {.of = {{{0}}}};
-    struct journal_reader reader = {.context = &holders, .record = follow};
-    struct journal_found found;
-    assert_int_equal(journal_read(folder, &reader, &found, world->detail, sizeof world->detail), RESULT_OK);
-}
-
-static void two_threads_and_a_rewriting_journal_agree_with_memory(void **state) {
-    /* Red when an end is journaled after the lock was left, so that the next take of its seats stands before it; or the
-     * writer copies a hold behind the record of its end. (And TSan's test.) */
-    (void)state;
-    struct store_world *world = store_world_new(2, 40);
-    world->settings.compact_bytes = 4096;
-    store_world_open(world);
-    struct contender contenders[2] = {{.world = world, .fan = "ada", .seed = 1},
-                                      {.world = world, .fan = "bob", .seed = 2}};
-    pthread_t threads[2];
-    for (int i = 0; i < 2; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, contend, &contenders[i]), 0);
-    while (!atomic_load(&contenders[0].finished) || !atomic_load(&contenders[1].finished))
-        synced(world); /* as many batches, and rewritings, as the disk allows */
-    for (int i = 0; i < 2; i++)
-        pthread_join(threads[i], NULL);
-    uint8_t before[20], after[20];
-    uint64_t sequence;
-    show_lock(world->show.show);
-    show_copy_bits(world->show.show, before, &sequence);
-    show_unlock(world->show.show);
-    struct show_counts counts = counts_of(world);
-    assert_true(counts.holds_held > 0);
-    store_world_close(world);
-    check_every_prefix(world);
-    store_world_open(world);
-    assert_int_equal(world->recovery.restored, counts.holds_held);
-    assert_int_equal(world->recovery.lost, 0);
-    show_lock(world->show.show);
-    show_copy_bits(world->show.show, after, &sequence);
-    show_unlock(world->show.show);
-    assert_memory_equal(before, after, sizeof before);
-    store_world_free(world);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_seat_wanted_by_two_is_given_to_the_first),
@@ -567,7 +431,6 @@ int main(void) {
         cmocka_unit_test(a_kill_forgets_nothing_that_was_synced_and_no_hold_by_halves),
         cmocka_unit_test(the_time_left_outlives_every_step_of_the_wall_clock),
         cmocka_unit_test(a_rewritten_journal_has_exactly_what_lives),
-        cmocka_unit_test(two_threads_and_a_rewriting_journal_agree_with_memory),
     };
     return cmocka_run_group_tests_name("memory_store", tests, NULL, NULL);
 }
