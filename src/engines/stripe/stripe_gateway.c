@@ -175,6 +175,7 @@ static bool start(struct transfer *transfer, struct payment_call *call) {
     buffer_add_char(&transfer->url, '\0');
     buffer_add_char(&transfer->form, '\0');
     call->outcome = PAYMENT_UNREACHED;
+    call->http_status = 0;
     if (!buffer_ok(&transfer->url) || !buffer_ok(&transfer->form))
         return false;
     curl_easy_setopt(transfer->easy, CURLOPT_URL, transfer->url.at);
@@ -212,6 +213,7 @@ static void end(struct transfer *transfer, CURLcode code) {
         curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &http_status);
         stripe_read_reply(call, http_status, buffer_bytes(&transfer->reply));
     } else {
+        call->http_status = 0;
         call->outcome = transfer->sent ? PAYMENT_UNKNOWN : PAYMENT_UNREACHED;
     }
     timing_observe(TIMING_GATEWAY_CALL_SECONDS, clock_monotonic_us() - transfer->started_us);

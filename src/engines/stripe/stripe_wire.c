@@ -155,6 +155,8 @@ void stripe_read_reply(struct payment_call *call, long http_status, struct bytes
     if (json_parse(body, &reply, detail, sizeof detail) != RESULT_OK)
         reply = NULL;
     call->outcome = PAYMENT_UNKNOWN;
+    /* What is not the gateway's JSON may be a proxy's: then the call may still be under way behind it. */
+    call->http_status = json_is_object(reply) ? (uint32_t)http_status : 0;
     call->code[0] = '\0';
     if (http_status >= 200 && http_status < 300) {
         if (!reply || !read_success(call, reply))
