@@ -21,6 +21,8 @@ static pid_t spawn(const struct gateway_child *child) {
     if (pid != 0)
         return pid;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    /* Ctrl-C is for the server: payments under way are still to be finished while it stops. */
+    setpgid(0, 0);
     if (getppid() != parent)
         _exit(1);
     sigset_t none;
