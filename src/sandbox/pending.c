@@ -186,21 +186,26 @@ void pending_due(struct sandbox *sandbox) {
     set_alarm(sandbox);
 }
 
+static void cut(struct exchange_ref ref) {
+    struct exchange *exchange = exchange_resume(ref);
+    if (exchange)
+        exchange_abort(exchange);
+}
+
 void pending_abandon(struct sandbox *sandbox) {
-    for (size_t i = 0; i < sandbox->hung.count; i++) {
-        struct exchange *exchange = exchange_resume(sandbox->hung.at[i]);
-        if (exchange)
-            exchange_abort(exchange);
-    }
+    for (size_t i = 0; i < sandbox->hung.count; i++)
+        cut(sandbox->hung.at[i]);
     sandbox->hung.count = 0;
     while (sandbox->first_delayed) {
         struct delayed *delayed = sandbox->first_delayed;
-        struct exchange *exchange = exchange_resume(delayed->answer->ref);
-        if (exchange)
-            exchange_abort(exchange);
+        cut(delayed->answer->ref);
         pending_free(sandbox, delayed->answer);
         forget(sandbox, delayed);
     }
+    /* What waits for a tape that has failed waits in vain. */
+    if (atomic_load(&sandbox->failed))
+        for (struct pending *pending = sandbox->first_pending; pending; pending = pending->next)
+            cut(pending->ref);
 }
 
 static void release_list(struct pending *pending) {

@@ -80,7 +80,7 @@ void pending_settle_parked(struct sandbox *sandbox, struct pending *pending);
 void pending_free(struct sandbox *sandbox, struct pending *pending);
 /* The tape is synced further. */
 void pending_synced(struct sandbox *sandbox);
-/* Cuts what hangs or is delayed, so that a stop need not wait for it. */
+/* Cuts what hangs or is delayed, or waits for a tape that has failed, so that a stop need not wait for it. */
 void pending_abandon(struct sandbox *sandbox);
 void pending_release(struct sandbox *sandbox);
 

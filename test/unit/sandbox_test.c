@@ -269,8 +269,7 @@ static void a_lost_reply_took_effect(void **state) {
 }
 
 static void what_hangs_never_answers_but_is_decided(void **state) {
-    /* Red if a hanging call is answered (its key asked again included), decides the same each time, or holds up a
-     * stop. */
+    /* Red if a hanging call is answered (its key asked again included, after a restart too), or always ends alike. */
     struct gateway *gateway = *state;
     const char *intent = fresh_intent(gateway);
     char request[128];

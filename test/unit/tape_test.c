@@ -1,22 +1,20 @@
-/* The sandbox's tape: cut and damaged at every byte, failing disks, shared syncs, rewriting.
+/* The sandbox's tape: cut and damaged at every byte, failing disks, shared syncs, rewriting; and that the sandbox
+ * answers behind it.
  *
  * fdatasync and write go through here (the linker's --wrap), to be counted, held and failed.
  */
-#include "base/clock.h"
+#include "gateway_world.h"
 #include "base/files.h"
+#include "base/log.h"
+#include "sandbox/sandbox.h"
 #include "sandbox/tape.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 static atomic_uint syncs;
 static atomic_int sync_to_fail, write_to_fail;           /* count down; fail at 1 */
@@ -46,7 +44,7 @@ ssize_t __wrap_write(int fd, const void *data, size_t length) {
     return __real_write(fd, data, length);
 }
 
-static char path[64];
+static char tape_path[64];
 static atomic_uint failures;
 
 static void on_synced(void *context) {
@@ -74,7 +72,7 @@ static enum result see(void *context, uint64_t place, struct bytes record) {
 static enum result open_again(struct seen *seen, struct tape **tape) {
     char detail[256];
     *seen = (struct seen){0};
-    return tape_open(path, see, seen, tape, detail, sizeof detail);
+    return tape_open(tape_path, see, seen, tape, detail, sizeof detail);
 }
 
 static struct tape *open_started(struct seen *seen) {
@@ -99,7 +97,7 @@ static uint64_t append(struct tape *tape, unsigned number) {
 /* A tape of `count` records, each synced before the next is made. */
 static void write_tape(unsigned count) {
     struct seen seen;
-    unlink(path);
+    unlink(tape_path);
     struct tape *tape = open_started(&seen);
     for (unsigned i = 0; i < count; i++) {
         append(tape, i);
@@ -111,20 +109,20 @@ static void write_tape(unsigned count) {
 static struct buffer read_file(void) {
     struct buffer content;
     buffer_init(&content, 1024 * 1024);
-    assert_int_equal(file_read(path, &content), RESULT_OK);
+    assert_int_equal(file_read(tape_path, &content), RESULT_OK);
     return content;
 }
 
 static void write_file(struct bytes content) {
-    FILE *file = fopen(path, "w");
+    FILE *file = fopen(tape_path, "w");
     assert_int_equal(fwrite(content.at, 1, content.length, file), content.length);
     fclose(file);
 }
 
 static int set_up(void **state) {
     (void)state;
-    snprintf(path, sizeof path, "/tmp/onsale-tape-%d", (int)getpid());
-    unlink(path);
+    snprintf(tape_path, sizeof tape_path, "/tmp/onsale-tape-%d", (int)getpid());
+    unlink(tape_path);
     atomic_store(&failures, 0);
     atomic_store(&syncs, 0);
     atomic_store(&sync_to_fail, 0);
@@ -134,7 +132,7 @@ static int set_up(void **state) {
 
 static int tear_down(void **state) {
     (void)state;
-    unlink(path);
+    unlink(tape_path);
     return 0;
 }
 
@@ -277,7 +275,7 @@ static void a_disk_that_fails_once_is_not_trusted_again(void **state) {
     (void)state;
     for (int round = 0; round < 6; round++) {
         struct seen seen;
-        unlink(path);
+        unlink(tape_path);
         atomic_store(&failures, 0);
         struct tape *tape = open_started(&seen);
         atomic_store(round % 2 ? &sync_to_fail : &write_to_fail, 1 + round / 2);
@@ -353,14 +351,89 @@ static void a_rewrite_that_fails_changes_nothing(void **state) {
     tape_close(tape);
 }
 
-int main(void) {
+static void *serve(void *context) {
+    return (void *)(intptr_t)sandbox_serve(context);
+}
+
+/* A sandbox in this process, so that its syncs pass the gate. */
+static pthread_t serve_here(struct gateway *gateway, struct sandbox **sandbox) {
+    char detail[256];
+    pthread_t thread;
+    struct sandbox_settings settings = {.listen = "127.0.0.1:0", .folder = gateway->folder};
+    assert_int_equal(sandbox_open(&settings, sandbox, detail, sizeof detail), RESULT_OK);
+    gateway->port = (uint16_t)atoi(strchr(sandbox_address(*sandbox), ':') + 1);
+    assert_int_equal(pthread_create(&thread, NULL, serve, *sandbox), 0);
+    return thread;
+}
+
+static enum result stop_here(struct sandbox *sandbox, pthread_t thread) {
+    void *result;
+    sandbox_stop(sandbox);
+    pthread_join(thread, &result);
+    sandbox_close(sandbox);
+    return (enum result)(intptr_t)result;
+}
+
+static void an_answer_waits_for_its_sync(void **state) {
+    /* Red if anything is told, to whoever asks, before it is on disk; or the connection of a lost reply is cut before.
+     */
+    struct gateway *gateway = *state;
+    struct sandbox *sandbox;
+    gateway_stop(gateway);
+    pthread_t thread = serve_here(gateway, &sandbox);
+    char intent[40], path[64];
+    snprintf(intent, sizeof intent, "%s", fresh_intent(gateway));
+    pthread_mutex_lock(&gate);
+    snprintf(path, sizeof path, "%s", on(intent, "confirm"));
+    int confirm = ask_begin(gateway, path, "k", "payment_method=tok_lost_reply");
+    assert_true(is_silent(confirm, 50));
+    int retrieve = ask_begin(gateway, on(intent, ""), NULL, NULL);
+    int capture = ask_begin(gateway, on(intent, "capture"), NULL, "");
+    int list = ask_begin(gateway, "GET /v1/payment_intents", NULL, NULL);
+    assert_true(is_silent(retrieve, 50) && is_silent(capture, 10) && is_silent(list, 10) && is_silent(confirm, 0));
+    struct reply reply = ask(gateway, path, "k", "payment_method=tok_lost_reply");
+    assert_int_equal(reply.status, 409);
+    reply_free(&reply);
+    pthread_mutex_unlock(&gate);
+    assert_int_equal(ask_end(confirm).status, 0);
+    int fds[3] = {retrieve, capture, list};
+    for (int i = 0; i < 3; i++) {
+        reply = ask_end(fds[i]);
+        assert_int_equal(reply.status, 200);
+        reply_free(&reply);
+    }
+    assert_int_equal(stop_here(sandbox, thread), RESULT_OK);
+}
+
+static void a_failed_sync_answers_nobody(void **state) {
+    /* Red if an answer leaves whose record may not be on disk, or the sandbox goes on. */
+    struct gateway *gateway = *state;
+    struct sandbox *sandbox;
+    gateway_stop(gateway);
+    pthread_t thread = serve_here(gateway, &sandbox);
+    fresh_intent(gateway);
+    atomic_store(&sync_to_fail, 1);
+    struct reply reply = ask(gateway, "POST /v1/payment_intents", NULL, "amount=1&currency=eur");
+    assert_int_equal(reply.status, 0);
+    assert_int_equal(stop_here(sandbox, thread), RESULT_IO_ERROR);
+}
+
+int main(int count, char **arguments) {
+    gateway_child_main(count, arguments);
+    log_set_level(LOG_LEVEL_ERROR);
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(what_was_appended_is_read_again),      TEST(a_tape_cut_anywhere_keeps_what_was_whole),
-        TEST(a_damaged_byte_is_never_believed),     TEST(a_group_torn_by_a_crash_is_cut_off_whole),
-        TEST(what_gathers_shares_a_sync),           TEST(a_disk_that_fails_once_is_not_trusted_again),
-        TEST(another_file_is_left_alone),           TEST(a_rewritten_tape_holds_what_was_wanted),
+        TEST(what_was_appended_is_read_again),
+        TEST(a_tape_cut_anywhere_keeps_what_was_whole),
+        TEST(a_damaged_byte_is_never_believed),
+        TEST(a_group_torn_by_a_crash_is_cut_off_whole),
+        TEST(what_gathers_shares_a_sync),
+        TEST(a_disk_that_fails_once_is_not_trusted_again),
+        TEST(another_file_is_left_alone),
+        TEST(a_rewritten_tape_holds_what_was_wanted),
         TEST(a_rewrite_that_fails_changes_nothing),
+        cmocka_unit_test_setup_teardown(an_answer_waits_for_its_sync, gateway_set_up, gateway_tear_down),
+        cmocka_unit_test_setup_teardown(a_failed_sync_answers_nobody, gateway_set_up, gateway_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
