@@ -5,9 +5,6 @@
 
 #include <string.h>
 
-/* Where runs start; one word more than the seats need, for the carry. */
-static _Thread_local uint64_t run_starts[LIMIT_SEATS_PER_SHOW / 64 + 2];
-
 uint32_t best_stretch_count(const struct plan *plan) {
     uint32_t areas = 0;
     for (uint32_t i = 0; i < plan->section_count; i++)
@@ -70,53 +67,39 @@ void best_index_fill(struct best_index *index, const struct plan *plan) {
     }
 }
 
-/* run_starts &= run_starts >> by, over all words; by is 1 to 63. */
-static void fold(uint32_t words, uint32_t by) {
-    static_assert(LIMIT_SEATS_PER_HOLD <= 128, "the longest run is folded by less than a word");
-    for (uint32_t i = 0; i < words; i++) {
-        uint64_t next = i + 1 < words ? run_starts[i + 1] : 0;
-        run_starts[i] &= run_starts[i] >> by | next << (64 - by);
-    }
-}
-
-/* Leaves in run_starts the seats at which `quantity` adjacent available ones start. A run of n seats is a run of n - 1
- * bits of "available, and joined to the next, which is available too". */
-static void find_runs(const struct best_index *index, const uint64_t *available, uint32_t quantity,
-                      const uint64_t *joined) {
-    uint32_t words = bits_words(index->plan->seat_count);
-    if (quantity == 1) {
-        memcpy(run_starts, available, words * sizeof *available);
-        return;
-    }
-    for (uint32_t i = 0; i < words; i++) {
-        uint64_t next = available[i] >> 1 | (i + 1 < words ? available[i + 1] << 63 : 0);
-        run_starts[i] = available[i] & next & joined[i];
-    }
-    for (uint32_t length = 1; length < quantity - 1;) {
-        uint32_t by = length < quantity - 1 - length ? length : quantity - 1 - length;
-        fold(words, by);
-        length += by;
-    }
-}
-
-/* The next start of a run in the stretch that is of the category, from `from` on, or BITS_NONE. */
-static uint32_t next_start(const struct best_index *index, const struct best_stretch *stretch, uint32_t from,
-                           uint32_t category) {
-    uint32_t end = stretch->first_seat + stretch->seat_count;
-    uint32_t start = bits_next(run_starts, from, end);
-    if (category == PLAN_NO_SEAT || stretch->category_mask == 1ULL << category)
-        return start;
-    while (start != BITS_NONE && index->plan->seat_category[start] != category)
-        start = bits_next(run_starts, start + 1, end);
-    return start;
-}
-
 static bool may_have(const struct best_stretch *stretch, uint32_t category) {
     return category == PLAN_NO_SEAT || stretch->category_mask >> category & 1;
 }
 
-static const uint64_t *joined_for(const struct best_index *index, uint32_t category) {
-    return category == PLAN_NO_SEAT ? index->joined : index->joined_category;
+/* The last seat of the run of available seats that sit together from `first`, which is one. Whole words at a time: the
+ * bits looked at are "available, and joined to the next, which is available too". */
+static uint32_t run_last(const struct best_index *index, const uint64_t *available, uint32_t first, uint32_t category) {
+    const uint64_t *joined = category == PLAN_NO_SEAT ? index->joined : index->joined_category;
+    uint32_t words = bits_words(index->plan->seat_count);
+    for (uint32_t seat = first, word = first / 64;; seat = ++word * 64) {
+        uint64_t next = available[word] >> 1 | (word + 1 < words ? available[word + 1] << 63 : 0);
+        uint64_t ends = ~(available[word] & next & joined[word]) >> (seat % 64);
+        if (ends)
+            return seat + (uint32_t)__builtin_ctzll(ends);
+    }
+}
+
+/* A run of seats of one row that is long enough, from `from` on. */
+struct run {
+    uint32_t first, last; /* first: BITS_NONE, if there is none */
+};
+
+static struct run next_run(const struct best_index *index, const uint64_t *available, const struct best_stretch *row,
+                           uint32_t from, uint32_t quantity, uint32_t category) {
+    uint32_t end = row->first_seat + row->seat_count;
+    for (struct run run = {from, 0}; (run.first = bits_next(available, run.first, end)) != BITS_NONE;
+         run.first = run.last + 1) {
+        run.last = run_last(index, available, run.first, category);
+        if (run.last - run.first + 1 >= quantity &&
+            (category == PLAN_NO_SEAT || index->plan->seat_category[run.first] == category))
+            return run;
+    }
+    return (struct run){BITS_NONE, BITS_NONE};
 }
 
 struct place {
@@ -125,21 +108,28 @@ struct place {
     uint32_t off_centre; /* twice the distance of its middle from the centre line */
 };
 
+static struct place place_at(const struct best_index *index, const uint64_t *available, const struct best_stretch *row,
+                             uint32_t start, uint32_t quantity) {
+    int64_t middle = 2 * (int64_t)(start - row->first_seat) + quantity - 1;
+    return (struct place){.start = start,
+                          .orphans = orphans_of_run(index->plan, available, start, quantity),
+                          .off_centre = (uint32_t)(middle < row->centre ? row->centre - middle : middle - row->centre)};
+}
+
 /* Improves `best` by the places of one row; ties keep what was found first, which has the lower rank and index. */
 static void consider_row(const struct best_index *index, const uint64_t *available, const struct best_stretch *row,
                          uint32_t quantity, uint32_t category, struct place *best) {
     bool best_is_here = false;
-    for (uint32_t start = next_start(index, row, row->first_seat, category); start != BITS_NONE;
-         start = next_start(index, row, start + 1, category)) {
-        int64_t middle = 2 * (int64_t)(start - row->first_seat) + quantity - 1;
-        struct place place = {start, orphans_of_run(index->plan, available, start, quantity),
-                              (uint32_t)(middle < row->centre ? row->centre - middle : middle - row->centre)};
-        if (best->start == BITS_NONE || place.orphans < best->orphans ||
-            (best_is_here && place.orphans == best->orphans && place.off_centre < best->off_centre)) {
-            *best = place;
-            best_is_here = true;
+    for (struct run run = next_run(index, available, row, row->first_seat, quantity, category); run.first != BITS_NONE;
+         run = next_run(index, available, row, run.last + 1, quantity, category))
+        for (uint32_t start = run.first; start + quantity - 1 <= run.last; start++) {
+            struct place place = place_at(index, available, row, start, quantity);
+            if (best->start == BITS_NONE || place.orphans < best->orphans ||
+                (best_is_here && place.orphans == best->orphans && place.off_centre < best->off_centre)) {
+                *best = place;
+                best_is_here = true;
+            }
         }
-    }
 }
 
 static struct place best_in_rows(const struct best_index *index, const uint64_t *available, uint32_t quantity,
@@ -187,7 +177,6 @@ enum result best_find(const struct best_index *index, const uint64_t *available,
                       uint32_t *seats) {
     assert(quantity > 0 && quantity <= LIMIT_SEATS_PER_HOLD);
     assert(category == PLAN_NO_SEAT || category < index->plan->category_count);
-    find_runs(index, available, quantity, joined_for(index, category));
     struct place best = best_in_rows(index, available, quantity, category);
     if (best.start != BITS_NONE) {
         for (uint32_t i = 0; i < quantity; i++)
@@ -205,17 +194,21 @@ enum result best_find(const struct best_index *index, const uint64_t *available,
     return has_at_least(index, available, quantity, category) ? RESULT_NO_ADJACENT_SEATS : RESULT_SOLD_OUT;
 }
 
-bool best_has_tidy_place(const struct best_index *index, const uint64_t *available, uint32_t quantity,
-                         uint32_t category) {
-    find_runs(index, available, quantity, joined_for(index, category));
-    for (uint32_t i = 0; i < index->plan->row_count; i++) {
-        const struct best_stretch *row = &index->stretches[i];
-        if (!may_have(row, category))
-            continue;
-        for (uint32_t start = next_start(index, row, row->first_seat, category); start != BITS_NONE;
-             start = next_start(index, row, start + 1, category))
+static bool has_tidy_place(const struct best_index *index, const uint64_t *available, const struct best_stretch *row,
+                           uint32_t quantity, uint32_t category) {
+    for (struct run run = next_run(index, available, row, row->first_seat, quantity, category); run.first != BITS_NONE;
+         run = next_run(index, available, row, run.last + 1, quantity, category))
+        for (uint32_t start = run.first; start + quantity - 1 <= run.last; start++)
             if (orphans_of_run(index->plan, available, start, quantity) == 0)
                 return true;
-    }
+    return false;
+}
+
+bool best_has_tidy_place(const struct best_index *index, const uint64_t *available, uint32_t quantity,
+                         uint32_t category) {
+    for (uint32_t i = 0; i < index->plan->row_count; i++)
+        if (may_have(&index->stretches[i], category) &&
+            has_tidy_place(index, available, &index->stretches[i], quantity, category))
+            return true;
     return false;
 }

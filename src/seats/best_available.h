@@ -19,14 +19,12 @@
  * left (of that category) gives its first ones. Failing that: SOLD_OUT if fewer than `quantity` seats and places are
  * left in all, else NO_ADJACENT_SEATS.
  *
- * How: "a run of n starts here" is computed for all seats at once by shifting the availability bitmap over itself,
- * doubling the run each time (the bits between neighbours that may not sit together are cleared first); then rows are
- * looked at in order of rank until one has a bit set. O(seats / 64 × log n + rows), and O(1) for each place of the rows
- * of the quality that is found.
+ * How: rows are looked at in order of rank until one has a place, and then to the end of its quality, if single seats
+ * are left. A row is cut into its runs of available seats by counting bits, a word at a time. O(rows + seats / 64) for
+ * the whole house, and O(1) for each place in the rows of the quality that is found.
  *
  * The index depends on the plan alone and is immutable. Searching needs no lock of its own: it reads whatever bitmap it
- * is given, a copy made under the show's lock or, under the lock, the show's own. Its scratch is thread-local, of
- * LIMIT_SEATS_PER_SHOW bits (so a thread that searches needs that much room beside its stack).
+ * is given, a copy made under the show's lock or, under the lock, the show's own.
  */
 #ifndef ONSALE_SEATS_BEST_AVAILABLE_H
 #define ONSALE_SEATS_BEST_AVAILABLE_H

@@ -193,6 +193,7 @@ enum result hold_take(struct show *show, const struct hold_wish *wish, int64_t n
 /* Tries before the search is made under the lock. */
 #define BEST_TRIES 4
 
+/* One for each thread that ever searches: 31 KB beside its stack, of which a show of 50,000 seats touches 6. */
 static _Thread_local uint64_t available_copy[LIMIT_SEATS_PER_SHOW / 64 + 1];
 
 static bool all_available(const struct show *show, const struct claim *claim) {
