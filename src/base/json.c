@@ -45,7 +45,7 @@ enum result json_parse(struct bytes text, json_t **value, char *detail, size_t d
         return RESULT_BAD_JSON;
     }
     json_error_t error;
-    json_t *parsed = json_loadb(text.at ? text.at : "", text.length, JSON_REJECT_DUPLICATES, &error);
+    json_t *parsed = json_loadb(text.at ? text.at : "", text.length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     if (!parsed) {
         snprintf(detail, detail_size, "%s (line %d, column %d)", error.text, error.line, error.column);
         return RESULT_BAD_JSON;

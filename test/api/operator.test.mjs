@@ -122,6 +122,6 @@ for (const [name, args] of [['an unknown command', ['sell']], ['an unknown setti
     const data = args.includes('--data') || args[0] !== 'serve' ? [] : ['--data', join(server.data, 'never-made')];
     const { code, stderr } = await run_onsale([...args, ...data], { timeout_ms: 10_000 });
     assert.ok(code > 0, `code ${code}`);
-    assert.match(stderr, new RegExp(args.at(-1).replace(/^--/, '')), stderr);
+    assert.ok(stderr.includes(args.find((word) => word === '--colour') ?? args.at(-1)), stderr);
   });
 }
