@@ -1,0 +1,114 @@
+// The servers that are compared: nginx, and ours.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { herd } from './herd.mjs';
+import { SERVER_CORE, freePort, newFolder, portOpen, run, start, until } from './processes.mjs';
+
+export const ONSALE = 'build/onsale';
+const ADMIN_TOKEN = 'bench-operator';
+
+// nginx as lean as it gets: one process, no log, files kept open. `constants`: path → body; `files`: path → bytes.
+export async function startNginx({ constants = {}, files = {} }) {
+    const folder = newFolder('nginx');
+    const port = await freePort();
+    for (const [path, bytes] of Object.entries(files)) writeFileSync(join(folder, path), bytes);
+    const locations = Object.entries(constants).map(
+        ([path, body]) => `location = ${path} { default_type application/json; return 200 '${body}'; }`,
+    );
+    const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+        (name) => `${name}_temp_path ${folder}/${name};`,
+    );
+    writeFileSync(
+        join(folder, 'nginx.conf'),
+        `daemon off; master_process off; pid ${folder}/nginx.pid; error_log stderr crit;
+worker_rlimit_nofile 20000;
+events { worker_connections 19000; }
+http {
+    ${temporary.join('\n    ')}
+    access_log off; server_tokens off; default_type application/octet-stream;
+    keepalive_requests 1000000000; keepalive_timeout 600;
+    sendfile on; tcp_nopush on; open_file_cache max=100;
+    server { listen 127.0.0.1:${port}; root ${folder};
+        ${locations.join('\n        ')}
+    }
+}
+`,
+    );
+    const server = start('nginx', ['-p', folder, '-c', join(folder, 'nginx.conf')], { core: SERVER_CORE });
+    await until('nginx', 5, server, () => portOpen(port));
+    return Object.assign(server, { address: `127.0.0.1:${port}` });
+}
+
+// nginx that answers GET /constant with `bytes` in all, head and body, as near as its head lets it.
+export async function startConstantNginx(bytes) {
+    const probe = await startNginx({ constants: { '/constant': 'x'.repeat(100) } });
+    const probed = await herd('get', { server: probe.address, path: '/constant', connections: 1, 'warm-up': 0, seconds: 0.05 });
+    await probe.stop();
+    const head = probed.answer_bytes - 100;
+    return startNginx({ constants: { '/constant': 'x'.repeat(Math.max(1, bytes - head)) } });
+}
+
+// Our server on free ports and a data directory of its own. Pinned to the servers' core unless told otherwise.
+export async function startOnsale(words = [], { core = SERVER_CORE } = {}) {
+    const data = newFolder('data');
+    const server = start(
+        ONSALE,
+        ['serve', '--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0', '--data', data, '--limits', 'off', ...words],
+        { core, environment: { ONSALE_ADMIN_TOKEN: ADMIN_TOKEN } },
+    );
+    const listen = await until('onsale serve', 30, server, () => {
+        const file = join(data, 'listen.json');
+        return existsSync(file) && JSON.parse(readFileSync(file, 'utf8'));
+    });
+    const { listen: address, admin_listen: admin_address } = listen;
+    await until('readyz', 60, server, async () => (await fetch(`http://${admin_address}/readyz`)).status === 200);
+    return Object.assign(server, { data, address, admin_address });
+}
+
+async function ask(server, method, path, body) {
+    const response = await fetch(`http://${server.admin_address}${path}`, {
+        method,
+        headers: { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' },
+        body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
+    return text ? JSON.parse(text) : null;
+}
+
+// A show of rows × seats_per_row seats that is on sale, its waiting room off; its id.
+export async function makeShow(server, { rows, seats_per_row, amount = 5000 }) {
+    const show = await ask(server, 'POST', '/api/v1/admin/shows', {
+        event_name: 'Bench',
+        start_time: '2099-06-01T19:00:00Z',
+        on_sale_time: '2020-01-01T00:00:00Z',
+        plan: {
+            sections: [{ name: 'North', rows, seats_per_row, category: 'Standard' }],
+            prices: { Standard: { amount, currency: 'EUR' } },
+        },
+    });
+    return show.show_id;
+}
+
+export async function makeShows(server, count, settings) {
+    const shows = [];
+    for (let i = 0; i < count; i++) shows.push(await makeShow(server, settings));
+    return shows;
+}
+
+// The value of a counter or gauge at /metrics.
+export async function metric(server, name) {
+    const response = await fetch(`http://${server.admin_address}/metrics`, {
+        headers: { authorization: `Bearer ${ADMIN_TOKEN}` },
+    });
+    const line = (await response.text()).split('\n').find((one) => one.startsWith(`${name} `));
+    if (!line) throw new Error(`/metrics does not tell ${name}`);
+    return Number(line.split(' ')[1]);
+}
+
+// Stops the server and audits what it leaves behind; fails unless all is well. What verify said.
+export async function stopAndVerify(server) {
+    const end = await server.stop();
+    if (end.code !== 0) throw new Error(`onsale serve ended with ${end.code ?? end.signal}: ${server.said.slice(-2000)}`);
+    return run(ONSALE, ['verify', '--data', server.data]);
+}
