@@ -248,8 +248,8 @@ static struct plan *plan_of_three_seats(void) {
     return plan_of_json("{'sections':[{'name':'','rows':1,'seats_per_row':3,'category':'Standard'}]}");
 }
 
-/* Red when: hold_end() frees the seats at the fence itself instead of the number after it. */
 static void every_order_of_steps_ends_as_the_documentation_says(void **state) {
+    /* Red if hold_end() frees the seats at the fence itself instead of the number after it. */
     (void)state;
     struct plan *plan = plan_of_three_seats();
     unsigned path[DEPTH + 1];
@@ -258,8 +258,8 @@ static void every_order_of_steps_ends_as_the_documentation_says(void **state) {
     plan_free(plan);
 }
 
-/* Red when: hold_slot_draw() forgets the hold that ended last instead of the first. */
 static void walks_of_many_steps_end_as_the_documentation_says(void **state) {
+    /* Red if the hold that ended last is forgotten instead of the first. */
     (void)state;
     struct plan *plan = plan_of_three_seats();
     world.plan = plan;

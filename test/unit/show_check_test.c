@@ -154,6 +154,9 @@ static void a_deadline_that_is_missing_or_misplaced_is_found(void **state) {
     CORRUPT(&busy, "8", busy.sold->deadline.place, 1);
     CORRUPT(&busy, "8: deadline 2", heap[2]->at_ms, heap[1]->at_ms - 1);
     CORRUPT(&busy, "8", heap[1], heap[2]);
+    struct deadline stray = {.at_ms = INT64_MAX};
+    heap[3] = &stray;
+    CORRUPT(&busy, "8", busy.show->deadlines.count, 3);
     world_end(&busy.world);
 }
 
