@@ -15,7 +15,9 @@
 #include <unistd.h>
 
 #define FIRST_CAPACITY (64 * 1024)
-#define TAKES_UP_TO (4 * 1024 * 1024) /* gathered bytes from which on new takes are refused */
+#define WRITE_FROM (1024 * 1024)      /* gathered bytes that do not wait for the interval's end */
+#define WRITES_FROM (1024 * 1024)     /* gathered bytes from which on the writer does not wait for its time */
+#define TAKES_UP_TO (8 * 1024 * 1024) /* … and from which on new takes are refused: the disk does not keep up */
 #define GATHER_LIMIT (32 * 1024 * 1024)
 #define COPY_BYTES (512 * 1024) /* of an old segment between two looks at what gathered */
 static_assert(COPY_BYTES > 2 * (JOURNAL_FRAME_BYTES + JOURNAL_PAYLOAD_LIMIT), "a piece has a record in it");
@@ -59,7 +61,7 @@ struct journal {
     pthread_cond_t landed; /* everybody: something was synced, or all is lost */
     /* under lock */
     struct gathering *gathering;
-    bool hurry; /* somebody waits in journal_sync() */
+    bool hurry; /* somebody waits in journal_sync(), or much has gathered */
     bool stop;
 
     /* owned by the writer */
@@ -184,14 +186,19 @@ uint64_t journal_append(struct journal *journal, enum journal_kind kind, uint32_
     uint64_t ticket = ++gathering->last_ticket;
     bool overrun = false;
     if (!atomic_load_explicit(&journal->failed, memory_order_relaxed)) {
+        size_t before = gathering->frames.length;
         journal_put(&gathering->frames, kind, dead, payload, rest);
         overrun = !buffer_ok(&gathering->frames);
-        if (gathering->frames.length >= TAKES_UP_TO)
-            atomic_store_explicit(&journal->full, true, memory_order_relaxed);
-        if (first) {
-            atomic_store_explicit(&journal->waiting_since_us, clock_monotonic_us(), memory_order_relaxed);
+        if (gathering->frames.length >= WRITES_FROM && !journal->hurry) {
+            journal->hurry = true;
             pthread_cond_signal(&journal->wake);
         }
+        if (gathering->frames.length >= TAKES_UP_TO)
+            atomic_store_explicit(&journal->full, true, memory_order_relaxed);
+        if (first)
+            atomic_store_explicit(&journal->waiting_since_us, clock_monotonic_us(), memory_order_relaxed);
+        if (first || (before < WRITE_FROM && gathering->frames.length >= WRITE_FROM))
+            pthread_cond_signal(&journal->wake);
     }
     pthread_mutex_unlock(&journal->lock);
     if (overrun)
@@ -436,9 +443,10 @@ static void wait_until(struct journal *journal, int64_t us) {
 static void wait_for_work(struct journal *journal) {
     for (;;) {
         bool any = journal->gathering->frames.length > JOURNAL_MARK_BYTES;
+        bool hurry = journal->hurry || journal->gathering->frames.length >= WRITE_FROM;
         int64_t now = clock_monotonic_us();
         int64_t next = journal->synced_us + JOURNAL_INTERVAL_MS * 1000;
-        if (journal->stop || (journal->hurry && any) || (any && now >= next) || journal->copying.under_way)
+        if (journal->stop || (hurry && any) || (any && now >= next) || journal->copying.under_way)
             return;
         if (!any && journal->holds > 0)
             next = journal->synced_us + JOURNAL_MARK_INTERVAL_MS * 1000;
