@@ -364,7 +364,7 @@ static void wherever_the_disk_fails_the_next_start_finds_what_was_synced(void **
      * that cannot be read. */
     (void)state;
     unsigned hit = 0;
-    for (int variant = 0; variant < 4; variant += STRIDE > 1 ? 3 : 1) {
+    for (int variant = 0; variant<4; variant += STRIDE> 1 ? 3 : 1) {
         for (int nth = 1;; nth++) {
             struct failing_disk failing = {.for_good = variant % 2, .writes_little = variant / 2};
             atomic_init(&failing.left, nth);
