@@ -84,10 +84,11 @@ enum result migrations_check(sqlite3 *db, const char *path, const struct migrati
     }
     result = check_history(db, path, list, version, detail);
     if (result == RESULT_OK && version < list->count) {
+        const char *slash = strrchr(path, '/');
         detail_set(detail,
                    "'%s' was written by an older onsale (schema %lld, this one needs %d): make a backup, then run "
-                   "`onsale migrate --data DIR`",
-                   path, (long long)version, list->count);
+                   "`onsale migrate --data %.*s`",
+                   path, (long long)version, list->count, slash ? (int)(slash - path) : 1, slash ? path : ".");
         return RESULT_OLDER_VERSION;
     }
     return result;
