@@ -13,6 +13,7 @@ static const struct {
 } commands[] = {
     {"serve", command_serve, "sell tickets: the API for fans, and the operator's"},
     {"import", command_import, "make a show from a seating plan"},
+    {"verify", command_verify, "audit the ledger: no seat sold twice, money and bookings agree"},
     {"migrate", command_migrate, "bring an older ledger to this version"},
     {"sandbox", command_sandbox, "a payment gateway of Stripe's shape that takes no money"},
     {"version", command_version, "say which version this is"},

@@ -15,6 +15,7 @@
 #include "runtime/settings.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -249,16 +250,23 @@ static uint32_t connections_allowed(const struct server *server) {
     return wanted > 4000000 ? 4000000 : (uint32_t)wanted;
 }
 
+/* One a core that this process may run on: taskset and containers leave it fewer than the machine has. */
+static unsigned reactors_wanted(const struct settings *settings) {
+    cpu_set_t cores;
+    if (settings->number[SETTING_reactors])
+        return (unsigned)settings->number[SETTING_reactors];
+    if (sched_getaffinity(0, sizeof cores, &cores) != 0)
+        return 1;
+    int count = CPU_COUNT(&cores);
+    return count > LIMIT_REACTORS ? LIMIT_REACTORS : (unsigned)count;
+}
+
 static bool start_node(struct server *server, const struct id *token_hash) {
     const struct settings *from = &server->settings;
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned reactors = (unsigned)from->number[SETTING_reactors];
-    if (reactors == 0)
-        reactors = cores < 1 ? 1 : cores > LIMIT_REACTORS ? LIMIT_REACTORS : (unsigned)cores;
     struct node_settings settings = {
         .listen = from->text[SETTING_listen],
         .admin_listen = from->text[SETTING_admin_listen],
-        .reactors = reactors,
+        .reactors = reactors_wanted(from),
         .max_connections = connections_allowed(server),
         .waits = {.head_ms = (int)from->number[SETTING_head_seconds] * 1000,
                   .body_ms = (int)from->number[SETTING_body_seconds] * 1000,
