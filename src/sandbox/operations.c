@@ -194,7 +194,7 @@ static bool read_currency(struct verdict *verdict, struct bytes text, char curre
     char padded[6] = {' ', 0, 0, 0, ' ', 0};
     for (size_t i = 0; text.length == 3 && i < 3; i++) {
         char c = text.at[i];
-        padded[i + 1] = c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c == ' ' ? '?' : c;
+        padded[i + 1] = c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
     }
     if (text.length != 3 || !strstr(currencies, padded)) {
         verdict_refuse(verdict, GATEWAY_ERROR_PARAMETER_INVALID, "currency", "Invalid currency: %.*s", SHOWN(text));

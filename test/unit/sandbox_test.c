@@ -1,6 +1,7 @@
 /* The sandbox as its clients see it: over HTTP, in a process of its own that is killed in the middle. */
 #include "gateway_world.h"
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define CREATE "POST /v1/payment_intents"
@@ -165,7 +166,10 @@ static void a_key_is_for_one_request(void **state) {
     assert_int_equal(reply.status, 400); /* parameters that confirm does not take */
     assert_string_equal(reply_get(&reply, "error.code"), "parameter_unknown");
     reply_free(&reply);
-    reply = ask(gateway, on(intent, "cancel"), "one", "");
+    reply = ask(gateway, on(intent, "cancel"), "two", "");
+    assert_int_equal(reply.status, 200);
+    reply_free(&reply);
+    reply = ask(gateway, on(fresh_intent(gateway), "cancel"), "two", "");
     assert_string_equal(reply_get(&reply, "error.type"), "idempotency_error");
     reply_free(&reply);
     reply_free(&first);
@@ -226,6 +230,8 @@ static void a_slow_card_needs_no_client_to_be_charged(void **state) {
     int slow = ask_begin(gateway, on(intent, "confirm"), NULL, "payment_method=tok_slow_100");
     while (strcmp(ask_for(gateway, 200, "status", on(intent, ""), NULL), "processing") != 0)
         usleep(1000);
+    struct linger at_once = {.l_onoff = 1}; /* a reset: nobody will ever read the answer */
+    setsockopt(slow, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     close(slow);
     while (strcmp(ask_for(gateway, 200, "status", on(intent, ""), NULL), "processing") == 0)
         usleep(5000);
@@ -451,7 +457,8 @@ static void what_is_not_there_is_404(void **state) {
 }
 
 static void each_change_is_an_event(void **state) {
-    /* Red if a record is no event, is one twice, or shows the object as it is now instead of as it was. */
+    /* Red if a change is no event, what changes nothing is one, or an event shows the object as it is now instead of as
+     * it was. */
     static const char *const types[] = {"charge.refunded", "payment_intent.succeeded",
                                         "payment_intent.amount_capturable_updated", "payment_intent.payment_failed",
                                         "payment_intent.created"};
@@ -459,8 +466,10 @@ static void each_change_is_an_event(void **state) {
     char intent[40], form[96], path[64];
     snprintf(intent, sizeof intent, "%s", fresh_intent(gateway));
     ask_for(gateway, 402, NULL, on(intent, "confirm"), "payment_method=tok_declined");
+    ask_for(gateway, 500, NULL, on(intent, "confirm"), "payment_method=tok_error_once");
     ask_for(gateway, 200, NULL, on(intent, "confirm"), "payment_method=tok_fine");
     ask_for(gateway, 200, NULL, on(intent, "capture"), "");
+    ask_for(gateway, 400, NULL, on(intent, "capture"), "");
     snprintf(form, sizeof form, "payment_intent=%s", intent);
     ask_for(gateway, 200, NULL, "POST /v1/refunds", form);
     for (int round = 0; round < 2; round++) {

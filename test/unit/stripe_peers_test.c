@@ -262,7 +262,7 @@ static void what_was_never_sent_is_unreached(void **state) {
         fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         (void)!connect(fillers[i], (struct sockaddr *)&address, sizeof address);
     }
-    payments = gateway_with(url, 5000, 1);
+    payments = gateway_with(url, 2 * LONGEST_MS, 1);
     assert_int_equal(perform(&payments, &call), PAYMENT_UNREACHED);
     payments.free(payments.engine);
     for (int i = 0; i < 4; i++)
