@@ -234,6 +234,23 @@ static bool read_refund(struct call *call, const json_t *document, struct refund
     return read_part(call, document, refund);
 }
 
+/* False: refused, and answered. */
+static bool send_refund(struct call *call, struct refund_call *refund) {
+    struct api *api = call->api;
+    refund->sale = sale_find(api->sales, &refund->booking.show_id);
+    refund->reactor = call->ref.reactor;
+    refund->answered = refund_answered;
+    if (!refund->sale) {
+        call_refuse(call, RESULT_SHOW_NOT_FOUND, NULL);
+        return false;
+    }
+    if (!api->services.refund(api->services.runtime, refund)) {
+        call_refuse(call, RESULT_OVERLOADED, NULL);
+        return false;
+    }
+    return true;
+}
+
 static void begin_refund(struct clerk_job *job, struct ledger_reader *reader) {
     struct call *call = call_of_job(job);
     struct api *api = call->api;
@@ -252,16 +269,9 @@ static void begin_refund(struct clerk_job *job, struct ledger_reader *reader) {
     } else if (call_read_json(call, &document)) {
         bool understood = read_refund(call, document, inner);
         json_decref(document);
-        inner->sale = sale_find(api->sales, &inner->booking.show_id);
-        inner->reactor = call->ref.reactor;
-        inner->answered = refund_answered;
-        if (understood && inner->sale) {
-            if (api->services.refund(api->services.runtime, inner))
-                return;
-            call_refuse(call, RESULT_OVERLOADED, NULL);
-        } else if (understood) {
-            call_refuse(call, RESULT_SHOW_NOT_FOUND, NULL);
-        }
+        /* Once it is refused the call is no longer ours. */
+        if (understood && send_refund(call, inner))
+            return;
     }
     refund_free(refund);
 }
