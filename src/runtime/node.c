@@ -186,8 +186,7 @@ static bool load_seat(void *context, struct bytes seat_id, enum seat_status stat
     struct user_id user = {.length = (uint8_t)owner.length};
     if (owner.length)
         memcpy(user.text, owner.at, owner.length);
-    /* HELD is a lazy picture of holds that the journal knows better. */
-    show_load_seat(recovery->sale->show, seat, status == SEAT_HELD ? SEAT_AVAILABLE : status, version, &user);
+    show_load_seat(recovery->sale->show, seat, status, version, &user);
     return true;
 }
 
