@@ -47,7 +47,7 @@ static struct bytes copy(struct bytes bytes) {
 static bool goes_with(const struct book *book, const struct record *record) {
     uint8_t parts = record->head.parts;
     if (parts & PART_INTENT && (record->intent.number > book->intent_count || !card_is_known(record->intent.card) ||
-                                record->intent.status > INTENT_CANCELED))
+                                record->intent.status == 0 || record->intent.status >= STATUS_COUNT))
         return false;
     if (parts & PART_CHARGE && (record->charge.number > book->charge_count || !card_is_known(record->charge.card) ||
                                 record->charge.intent > book->intent_count))

@@ -10,9 +10,22 @@
 #include "base/bytes.h"
 #include "base/id.h"
 #include "base/limits.h"
-#include "payments/payments.h"
+#include "base/result.h"
 
 #define OBJECT_ID_BYTES 32 /* with its NUL */
+
+/* Of an intent, in Stripe's words; a list of our own, so that a mistake in the shop's is not made here too. The numbers
+ * are stored: add, never change. */
+enum status {
+    STATUS_REQUIRES_PAYMENT_METHOD = 1,
+    STATUS_REQUIRES_CONFIRMATION,
+    STATUS_REQUIRES_ACTION,
+    STATUS_PROCESSING,
+    STATUS_REQUIRES_CAPTURE,
+    STATUS_SUCCEEDED,
+    STATUS_CANCELED,
+    STATUS_COUNT
+};
 
 enum capture_method { CAPTURE_AUTOMATIC, CAPTURE_AUTOMATIC_ASYNC, CAPTURE_MANUAL };
 
@@ -34,7 +47,7 @@ struct intent {
     uint32_t methods;               /* payment methods it has been given so far: part of their ids */
     uint32_t capture_failures_left; /* of tok_capture_fails_N */
     char currency[4];
-    uint8_t status; /* enum intent_status */
+    uint8_t status; /* enum status */
     uint8_t capture_method;
     uint8_t cancellation; /* 0: none; index + 1 of cancellation_reasons */
     uint8_t erred;        /* tok_error_once has had its error */

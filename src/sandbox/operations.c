@@ -25,7 +25,7 @@ void operation_show_intent(struct book *book, const struct intent_entry *entry, 
     *record = (struct record){.intent = entry->intent, .details = {entry->details, entry->details_length}};
     record->head.parts = PART_INTENT;
     if (entry->busy)
-        record->intent.status = INTENT_PROCESSING;
+        record->intent.status = STATUS_PROCESSING;
     if (entry->intent.charge) {
         record->charge = book->charges[entry->intent.charge - 1].charge;
         record->head.parts |= PART_CHARGE;
@@ -79,7 +79,7 @@ static void refuse_state(struct verdict *verdict, const char *verb, const char *
         verdict, GATEWAY_ERROR_UNEXPECTED_STATE, "",
         "You cannot %s this PaymentIntent because it has a status of %s. Only a PaymentIntent with one of the "
         "following statuses may be %s.",
-        verb, intent_status_name((enum intent_status)verdict->record.intent.status), allowed);
+        verb, status_name(verdict->record.intent.status), allowed);
     refuse_and_keep(verdict, true);
 }
 
@@ -252,7 +252,7 @@ static void create(struct book *book, const struct form *form, uint8_t expansion
         return;
     }
     intent->capture_method = (uint8_t)(method ? method - 1 : CAPTURE_AUTOMATIC_ASYNC);
-    intent->status = token.at ? INTENT_REQUIRES_CONFIRMATION : INTENT_REQUIRES_PAYMENT_METHOD;
+    intent->status = token.at ? STATUS_REQUIRES_CONFIRMATION : STATUS_REQUIRES_PAYMENT_METHOD;
     if (token.at) {
         intent->card = card_of(token);
         intent->methods = 1;
@@ -287,13 +287,13 @@ static void confirm(struct book *book, struct bytes id, const struct form *form,
         !find(book, id, verdict, &entry))
         return;
     uint8_t status = entry->intent.status;
-    if (status != INTENT_REQUIRES_PAYMENT_METHOD && status != INTENT_REQUIRES_CONFIRMATION &&
-        status != INTENT_REQUIRES_ACTION) {
+    if (status != STATUS_REQUIRES_PAYMENT_METHOD && status != STATUS_REQUIRES_CONFIRMATION &&
+        status != STATUS_REQUIRES_ACTION) {
         load(book, entry, now_ms, verdict);
         refuse_state(verdict, "confirm", "confirmed: requires_payment_method, requires_confirmation, requires_action");
         return;
     }
-    if (!token.at && status == INTENT_REQUIRES_PAYMENT_METHOD) {
+    if (!token.at && status == STATUS_REQUIRES_PAYMENT_METHOD) {
         load(book, entry, now_ms, verdict);
         verdict_refuse(verdict, GATEWAY_ERROR_UNEXPECTED_STATE, "payment_method",
                        "You cannot confirm this PaymentIntent because it's missing a payment method. You can either "
@@ -328,7 +328,7 @@ static void add_charge(struct book *book, const struct attempt *attempt, int64_t
 
 static void decline(struct book *book, const struct attempt *attempt, int64_t now_ms, struct verdict *verdict) {
     add_charge(book, attempt, now_ms, true, &verdict->record);
-    verdict->record.intent.status = INTENT_REQUIRES_PAYMENT_METHOD;
+    verdict->record.intent.status = STATUS_REQUIRES_PAYMENT_METHOD;
     answer(verdict, RECORD_FAILED, ANSWER_DECLINE, 402, 0);
 }
 
@@ -336,13 +336,13 @@ static void approve(struct book *book, const struct attempt *attempt, int64_t no
     struct record *record = &verdict->record;
     add_charge(book, attempt, now_ms, false, record);
     if (record->intent.capture_method == CAPTURE_MANUAL) {
-        record->intent.status = INTENT_REQUIRES_CAPTURE;
+        record->intent.status = STATUS_REQUIRES_CAPTURE;
         answer(verdict, RECORD_AUTHORIZED, ANSWER_INTENT, 200, attempt->expansions);
         return;
     }
     record->charge.captured = true;
     record->charge.amount_captured = record->intent.amount_received = record->intent.amount;
-    record->intent.status = INTENT_SUCCEEDED;
+    record->intent.status = STATUS_SUCCEEDED;
     answer(verdict, RECORD_SUCCEEDED, ANSWER_INTENT, 200, attempt->expansions);
 }
 
@@ -377,7 +377,7 @@ void operation_charge(struct book *book, const struct attempt *attempt, int64_t 
             decline(book, attempt, now_ms, verdict);
             return;
         }
-        record->intent.status = INTENT_REQUIRES_ACTION;
+        record->intent.status = STATUS_REQUIRES_ACTION;
         answer(verdict, RECORD_ACTION_REQUIRED, ANSWER_INTENT, 200, attempt->expansions);
         return;
     case CARD_HANGING:
@@ -413,7 +413,7 @@ static void capture(struct book *book, struct bytes id, const struct form *form,
         return;
     load(book, entry, now_ms, verdict);
     struct record *record = &verdict->record;
-    if (record->intent.status != INTENT_REQUIRES_CAPTURE) {
+    if (record->intent.status != STATUS_REQUIRES_CAPTURE) {
         refuse_state(verdict, "capture", "captured: requires_capture");
         return;
     }
@@ -431,7 +431,7 @@ static void capture(struct book *book, struct bytes id, const struct form *form,
     }
     record->charge.captured = true;
     record->charge.amount_captured = record->intent.amount_received = amount ? amount : record->intent.amount;
-    record->intent.status = INTENT_SUCCEEDED;
+    record->intent.status = STATUS_SUCCEEDED;
     answer(verdict, RECORD_SUCCEEDED, ANSWER_INTENT, 200, expansions);
 }
 
@@ -444,13 +444,13 @@ static void cancel(struct book *book, struct bytes id, const struct form *form, 
         return;
     load(book, entry, now_ms, verdict);
     struct record *record = &verdict->record;
-    if (record->intent.status == INTENT_SUCCEEDED || record->intent.status == INTENT_CANCELED) {
+    if (record->intent.status == STATUS_SUCCEEDED || record->intent.status == STATUS_CANCELED) {
         refuse_state(verdict, "cancel",
                      "canceled: requires_payment_method, requires_capture, requires_confirmation, requires_action, "
                      "processing");
         return;
     }
-    record->intent.status = INTENT_CANCELED;
+    record->intent.status = STATUS_CANCELED;
     record->intent.canceled_ms = now_ms;
     record->intent.cancellation = (uint8_t)reason;
     answer(verdict, RECORD_CANCELED, ANSWER_INTENT, 200, expansions);
@@ -509,7 +509,7 @@ static void refund(struct book *book, const struct form *form, uint8_t expansion
     char charge_id[OBJECT_ID_BYTES], intent_id[OBJECT_ID_BYTES];
     object_id("ch", charge->number, charge->chance, charge_id);
     object_id("pi", record->intent.number, record->intent.chance, intent_id);
-    if (record->intent.status != INTENT_SUCCEEDED) {
+    if (record->intent.status != STATUS_SUCCEEDED) {
         verdict_refuse(verdict, GATEWAY_ERROR_UNEXPECTED_STATE, "",
                        "This PaymentIntent (%s) does not have a successful charge to refund.", intent_id);
         refuse_and_keep(verdict, true);

@@ -6,6 +6,21 @@
 const char *const cancellation_reasons[4] = {"duplicate", "fraudulent", "requested_by_customer", "abandoned"};
 const char *const refund_reasons[3] = {"duplicate", "fraudulent", "requested_by_customer"};
 
+static const char *const status_names[STATUS_COUNT] = {
+    [STATUS_REQUIRES_PAYMENT_METHOD] = "requires_payment_method",
+    [STATUS_REQUIRES_CONFIRMATION] = "requires_confirmation",
+    [STATUS_REQUIRES_ACTION] = "requires_action",
+    [STATUS_PROCESSING] = "processing",
+    [STATUS_REQUIRES_CAPTURE] = "requires_capture",
+    [STATUS_SUCCEEDED] = "succeeded",
+    [STATUS_CANCELED] = "canceled",
+};
+
+const char *status_name(uint8_t status) {
+    assert(status > 0 && status < STATUS_COUNT);
+    return status_names[status];
+}
+
 static const struct error_kind {
     unsigned status;
     const char *type, *code;
@@ -79,13 +94,13 @@ static void write_details(struct json_writer *writer, struct bytes details) {
 }
 
 static bool has_method(const struct intent *intent) {
-    return intent->methods > 0 && intent->status != INTENT_REQUIRES_PAYMENT_METHOD;
+    return intent->methods > 0 && intent->status != STATUS_REQUIRES_PAYMENT_METHOD;
 }
 
 static void write_intent_state(struct json_writer *writer, const struct record *record, unsigned expansions) {
     const struct intent *intent = &record->intent;
     json_key(writer, "last_payment_error");
-    if (intent->charge && record->charge.failed && intent->status == INTENT_REQUIRES_PAYMENT_METHOD) {
+    if (intent->charge && record->charge.failed && intent->status == STATUS_REQUIRES_PAYMENT_METHOD) {
         json_open(writer, '{');
         write_decline(writer, record);
         json_close(writer, '}');
@@ -103,7 +118,7 @@ static void write_intent_state(struct json_writer *writer, const struct record *
         json_put_text(writer, id);
     }
     json_key(writer, "next_action");
-    if (intent->status == INTENT_REQUIRES_ACTION)
+    if (intent->status == STATUS_REQUIRES_ACTION)
         json_put_raw(writer, BYTES("{\"type\":\"use_stripe_sdk\",\"use_stripe_sdk\":{}}"));
     else
         json_put_null(writer);
@@ -111,7 +126,7 @@ static void write_intent_state(struct json_writer *writer, const struct record *
         member_method(writer, "payment_method", intent, intent->methods);
     else
         member_null(writer, "payment_method");
-    json_member_text(writer, "status", intent_status_name((enum intent_status)intent->status));
+    json_member_text(writer, "status", status_name(intent->status));
 }
 
 void render_intent(struct json_writer *writer, const struct record *record, unsigned expansions) {
@@ -124,7 +139,7 @@ void render_intent(struct json_writer *writer, const struct record *record, unsi
     json_member_text(writer, "id", id);
     json_member_text(writer, "object", "payment_intent");
     json_member_int(writer, "amount", intent->amount);
-    json_member_int(writer, "amount_capturable", intent->status == INTENT_REQUIRES_CAPTURE ? intent->amount : 0);
+    json_member_int(writer, "amount_capturable", intent->status == STATUS_REQUIRES_CAPTURE ? intent->amount : 0);
     json_member_int(writer, "amount_received", intent->amount_received);
     member_null(writer, "application");
     member_seconds(writer, "canceled_at", intent->canceled_ms);

@@ -34,7 +34,9 @@ void render_event(struct json_writer *writer, const struct record *record);
 /* The body of the record's kept answer. */
 void render_answer(struct buffer *out, const struct record *record);
 
-/* "" where it is none. */
+/* "requires_capture" … */
+const char *status_name(uint8_t status);
+
 extern const char *const cancellation_reasons[4], *const refund_reasons[3];
 
 #endif

@@ -57,7 +57,8 @@ void reply_free(struct reply *reply);
 /* "amount", "error.code", "latest_charge.amount_refunded": "" where it is null or missing; an integer as its digits. */
 const char *reply_get(const struct reply *reply, const char *path);
 
-/* Asks, checks the status, and keeps one value of the answer ("" for `path` NULL). The text lives until the next 4,096. */
+/* Asks, checks the status, and keeps one value of the answer ("" for `path` NULL). The text lives until the next 4,096.
+ */
 const char *ask_for(const struct gateway *gateway, int status, const char *path, const char *request, const char *form);
 /* The id of a fresh intent over 5000 EUR, to be captured by hand. */
 const char *fresh_intent(const struct gateway *gateway);

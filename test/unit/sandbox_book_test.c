@@ -105,8 +105,8 @@ static void assert_money_is_sound(const struct book *book) {
     for (uint32_t i = 0; i < book->intent_count; i++) {
         const struct intent *intent = &book->intents[i].intent;
         assert_in_range(intent->amount_received, 0, intent->amount);
-        assert_int_equal(intent->amount_received > 0, intent->status == INTENT_SUCCEEDED);
-        if (intent->status == INTENT_REQUIRES_CAPTURE || intent->status == INTENT_SUCCEEDED) {
+        assert_int_equal(intent->amount_received > 0, intent->status == STATUS_SUCCEEDED);
+        if (intent->status == STATUS_REQUIRES_CAPTURE || intent->status == STATUS_SUCCEEDED) {
             const struct charge *charge = &book->charges[intent->charge - 1].charge;
             assert_false(charge->failed);
             assert_int_equal(charge->amount_captured, intent->amount_received);
