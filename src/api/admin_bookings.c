@@ -166,7 +166,7 @@ static void write_refund(struct buffer *body, const struct refund_call *refund) 
     write_booking(&writer, &refund->booking, true);
 }
 
-/* On the reactor: the seats are free. Where money is still on its way back, that is 202. */
+/* On the reactor: the seats are free; the money may still be on its way back. */
 static void refund_answered(struct envelope *envelope, void *receiver) {
     (void)receiver;
     struct refund *refund = (struct refund *)(void *)((char *)envelope - offsetof(struct refund, refund.envelope));

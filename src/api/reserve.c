@@ -192,7 +192,7 @@ static bool read_wish(struct reserve *reserve, const json_t *document) {
 
 /* ---- the answer ---- */
 
-/* Called by the store with the show locked and the hold taken: the answer that it keeps beside the hold. */
+/* Called by the store when the hold is taken: the answer that it keeps beside the hold. */
 static void render(const struct hold_take_call *take, struct buffer *body) {
     const struct reserve *reserve = take->context;
     answer_reserve(&take->hold, take->seats, reserve->call->sale->plan, reserve->currency, &take->warning, body);

@@ -1,20 +1,29 @@
 /* The saga of a booking: authorize first, sell second, take the money last. Decides the next action; does no I/O, reads
  * no clock.
  *
- *     OPENED ──created──▶ CONFIRMING ──authorized, sold──▶ CAPTURING ──captured──▶ DONE ──refund──▶ REFUNDING ──▶
- * REFUNDED │ declined             │ seat lost, deadline           │ refused for good                      (or DONE, for
- * a part) ▼                      ▼                               ▼ CANCELLED ◀──voided── CANCELLING CANCELLED
+ *     OPENED ──created──▶ CONFIRMING ──authorized, sold──▶ CAPTURING ──captured──▶ DONE
+ *       │ declined           │  │ seat lost, deadline         │ refused for good    │ refund
+ *       │           declined │  ▼                             │                     ▼
+ *       │                    │ CANCELLING ──captured after all┼────────────────▶ REFUNDING ──▶ REFUNDED
+ *       ▼                    ▼  │ voided                      ▼                 (or DONE again, for a part)
+ *     CANCELLED ◀────────────┴──┴─────────────────────────────┘
+ *
+ * What fails for hours, or is refused where it cannot be, ends in REVIEW.
  *
  * `saga->booking.saga` is what the ledger holds. Each state is written before the step that its words promise is taken
  * (saga_states.def), so that after a crash the ledger tells what may have happened, and the gateway is asked about the
  * rest.
  *
  * What is guaranteed in a state:
+ *
  *   OPENED      no money is authorized: no intent was ever confirmed. To give up needs no call.
  *   CONFIRMING  the intent's id is known: every doubt is a question by id. Money may be authorized, none is taken,
- * nothing is sold. CAPTURING   the tickets are in the ledger. The money is taken, or will be. CANCELLING  nothing is
- * sold and nothing will be; the seats stay held until the gateway has said that the payment is cancelled. REFUNDING
- * booking.refunded is the total to be given back; what the gateway has given back already is asked before more is.
+ *               nothing is sold.
+ *   CAPTURING   the tickets are in the ledger. The money is taken, or will be.
+ *   CANCELLING  nothing is sold and nothing will be; the seats stay held until the gateway has said that the payment
+ *               is cancelled.
+ *   REFUNDING   booking.refunded is the total to be given back; what the gateway has given back already is asked
+ *               before more is.
  *
  * Idempotency keys are booking, attempt, step and round. The round rises only when the gateway ended the last call with
  * a failure (an answer was read) and then told that the step did not take effect: while in doubt, the same key is used.

@@ -1,8 +1,9 @@
 /* A node: the threads of one `onsale serve`, and the order in which they start and stop.
  *
- * Start:  listeners are open and answer 503 (healthz 200) → shows, seats and holds are read back → unfinished sagas pin
- * their holds → cashier, ticker → ready. Stop:   listeners close → answers under way finish → ticker, clerk → cashier →
- * the ledger commits what it has and closes.
+ *     start   listeners are open and answer 503 (healthz 200) → shows, seats and holds are read back → unfinished
+ *             sagas pin their holds → cashier, ticker → ready
+ *     stop    listeners close → answers under way finish → ticker, clerk → cashier → the ledger commits what it has
+ *             and closes → the hold store writes what is left of its journal and closes
  *
  * The node knows ports only; which engine stands behind each is chosen by its caller. node_stop() closes the hold
  * store and the ledger, since their threads know the shows and the cashier; the payments are the caller's to free after

@@ -10,9 +10,9 @@
  *   2. The fewest single seats left alone by it (orphan.h): 0, 1 or 2.
  *   3. The rank of its row.
  *   4. The distance of its middle from the row's centre line, counted in seats. The centre line is at the seat nearest
- *      to the plan's focus, or in the middle between the first and the last of those that are equally near (the square
- * of the distance at most 1 in 500 larger): the middle of a straight row that faces the stage, and of a row curved
- * around it.
+ *      to the plan's focus, or in the middle between the first and the last of those that are equally near (the
+ *      square of the distance at most 1 in 500 larger): the middle of a straight row that faces the stage, and of a
+ *      row curved around it.
  *   5. The lower seat index.
  *
  * Where no row has a place, general admission is looked at: the first area, in plan order, that has `quantity` places

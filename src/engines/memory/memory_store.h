@@ -15,7 +15,7 @@
  * can be sold, and end as ever.
  *
  * A keyed take (answer_key) keeps its answer in the same journal record. Until the ledger has it, it is found here; the
- * flusher moves it: memory_store_pending_answers(), LEDGER_KEEP_ANSWERS, memory_store_answers_kept(). So look for an
+ * ticker moves it: memory_store_pending_answers(), LEDGER_KEEP_ANSWERS, memory_store_answers_kept(). So look for an
  * answer here first, in the ledger second. That no two calls with one key run at once is the caller's to see to.
  */
 #ifndef ONSALE_ENGINES_MEMORY_STORE_H
