@@ -1,9 +1,9 @@
 /* The operator's bookings: a page of them as JSON, all of them as CSV, money back. */
 #include "api/handlers.h"
 #include "base/clock.h"
+#include "base/container.h"
 #include "bookings/saga.h"
 
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -169,7 +169,7 @@ static void write_refund(struct buffer *body, const struct refund_call *refund) 
 /* On the reactor: the seats are free; the money may still be on its way back. */
 static void refund_answered(struct envelope *envelope, void *receiver) {
     (void)receiver;
-    struct refund *refund = (struct refund *)(void *)((char *)envelope - offsetof(struct refund, refund.envelope));
+    struct refund *refund = CONTAINER_OF(envelope, struct refund, refund.envelope);
     struct call *call = refund->call;
     call->on_reactor = true;
     call->exchange = exchange_resume(call->ref);

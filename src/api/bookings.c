@@ -3,12 +3,12 @@
  * Confirm: a hold that is known here goes to the cashier, which answers when the selling commit is on disk (or after
  * five seconds, PENDING). A reservation that is not, was sold before a restart or never was: the ledger is asked. */
 #include "api/handlers.h"
+#include "base/container.h"
 #include "base/hash.h"
 #include "base/metrics.h"
 #include "bookings/saga.h"
 
 #include <sodium.h>
-#include <stddef.h>
 #include <stdlib.h>
 
 static void write_amounts(struct json_writer *writer, const struct booking *booking) {
@@ -89,8 +89,7 @@ static void reply_outcome(struct call *call, const struct confirm_outcome *outco
 /* On the reactor: the cashier has answered. */
 static void cashier_answered(struct envelope *envelope, void *receiver) {
     (void)receiver;
-    struct confirmation *confirmation =
-        (struct confirmation *)(void *)((char *)envelope - offsetof(struct confirmation, confirm.envelope));
+    struct confirmation *confirmation = CONTAINER_OF(envelope, struct confirmation, confirm.envelope);
     struct call *call = confirmation->call;
     call->on_reactor = true;
     call->exchange = exchange_resume(call->ref);

@@ -1,15 +1,13 @@
 #include "api/call.h"
 #include "api/idempotency.h"
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/panic.h"
 
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#define container_of(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 /* ---- where a call is ---- */
 
@@ -57,12 +55,12 @@ void call_on_clerk(struct call *call, void (*work)(struct clerk_job *job, struct
 }
 
 struct call *call_of_job(struct clerk_job *job) {
-    return container_of(job, struct call, job);
+    return CONTAINER_OF(job, struct call, job);
 }
 
 static void back_on_reactor(struct envelope *envelope, void *receiver) {
     (void)receiver;
-    struct call *call = container_of(envelope, struct call, envelope);
+    struct call *call = CONTAINER_OF(envelope, struct call, envelope);
     call->on_reactor = true;
     call->exchange = exchange_resume(call->ref);
     call->resume(call);

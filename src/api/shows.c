@@ -1,8 +1,8 @@
 /* What is the same for every fan: shows, the plan, the seats. */
 #include "api/handlers.h"
+#include "base/container.h"
 #include "base/hash.h"
 
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -115,7 +115,7 @@ static void show_seats(struct call *call) {
 
 /* On the ticker's thread: the snapshot is there. */
 static void snapshot_is_ready(struct feed_waiter *waiter) {
-    struct viewer *viewer = (struct viewer *)(void *)((char *)waiter - offsetof(struct viewer, waiter));
+    struct viewer *viewer = CONTAINER_OF(waiter, struct viewer, waiter);
     call_on_reactor(viewer->call, show_seats);
 }
 

@@ -7,16 +7,15 @@
  * What can go wrong: memory. The output is marked failed and the connection closed instead of sending half an answer.
  */
 #include "net/reactor_state.h"
+#include "base/container.h"
 #include "base/panic.h"
-
-#include <stddef.h>
 
 #define EXCHANGE_MAGIC 0x45584348u
 #define HEAD_EXTRA_BYTES 256 /* all of a head that is not the caller's: status line, date, request id, length */
 
 static struct connection *exchange_connection(struct exchange *exchange) {
     assert(exchange && exchange->magic == EXCHANGE_MAGIC);
-    return (struct connection *)((char *)exchange - offsetof(struct connection, exchange));
+    return CONTAINER_OF(exchange, struct connection, exchange);
 }
 
 static struct bytes status_line(unsigned status) {

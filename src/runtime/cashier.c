@@ -1,10 +1,10 @@
 #include "runtime/cashier.h"
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/log.h"
 #include "net/reactor.h"
 #include "runtime/open_saga.h"
 
-#include <stddef.h>
 #include <stdlib.h>
 
 #define LONGEST_SLEEP_MS 1000
@@ -139,8 +139,7 @@ static bool answer_from_hold(struct cashier *cashier, struct confirm_call *call)
 
 static void open_confirm(struct envelope *envelope, void *receiver) {
     struct cashier *cashier = receiver;
-    struct confirm_call *call =
-        (struct confirm_call *)(void *)((char *)envelope - offsetof(struct confirm_call, envelope));
+    struct confirm_call *call = CONTAINER_OF(envelope, struct confirm_call, envelope);
     struct open_saga *open = id_map_find(&cashier->by_reservation, &call->reservation);
     if (open)
         join(open, call);
@@ -199,8 +198,7 @@ static void write_refund(struct open_saga *open, struct refund_call *refund) {
 
 static void open_refund(struct envelope *envelope, void *receiver) {
     struct cashier *cashier = receiver;
-    struct refund_call *refund =
-        (struct refund_call *)(void *)((char *)envelope - offsetof(struct refund_call, envelope));
+    struct refund_call *refund = CONTAINER_OF(envelope, struct refund_call, envelope);
     const struct booking *booking = &refund->booking;
     if (id_map_find(&cashier->by_reservation, &booking->reservation)) {
         refuse_refund(refund, RESULT_PAYMENT_IN_PROGRESS);
@@ -308,7 +306,7 @@ static void fire_timers(struct cashier *cashier) {
     struct deadline *first;
     while ((first = deadlines_first(&cashier->timers)) && first->at_ms <= cashier->now_ms) {
         deadlines_set(&cashier->timers, first, INT64_MAX);
-        open_saga_fire((struct open_saga *)(void *)((char *)first - offsetof(struct open_saga, timer)));
+        open_saga_fire(CONTAINER_OF(first, struct open_saga, timer));
     }
 }
 

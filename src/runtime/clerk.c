@@ -1,10 +1,10 @@
 #include "runtime/clerk.h"
+#include "base/container.h"
 #include "base/log.h"
 #include "base/panic.h"
 #include "runtime/bell.h"
 
 #include <pthread.h>
-#include <stddef.h>
 #include <stdlib.h>
 
 struct clerk {
@@ -20,7 +20,7 @@ struct clerk {
 
 static void open_job(struct envelope *envelope, void *receiver) {
     struct clerk *clerk = receiver;
-    struct clerk_job *job = (struct clerk_job *)(void *)((char *)envelope - offsetof(struct clerk_job, envelope));
+    struct clerk_job *job = CONTAINER_OF(envelope, struct clerk_job, envelope);
     job->run(job, clerk->reader);
 }
 

@@ -1,5 +1,6 @@
 #include "runtime/open_saga.h"
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/panic.h"
@@ -7,7 +8,6 @@
 #include "net/reactor.h"
 
 #include <sodium.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -338,7 +338,7 @@ static void apply_written(struct open_saga *open) {
 /* On the cashier's thread. */
 static void ledger_answered(struct envelope *envelope, void *receiver) {
     (void)receiver;
-    struct open_saga *open = (struct open_saga *)(void *)((char *)envelope - offsetof(struct open_saga, envelope));
+    struct open_saga *open = CONTAINER_OF(envelope, struct open_saga, envelope);
     enum ledger_kind kind = open->command.kind;
     bool fresh = kind == LEDGER_OPEN_BOOKING || (kind == LEDGER_SELL && open->command.booking.insert);
     switch (open->command.result) {

@@ -4,6 +4,7 @@
  * time.
  */
 #include "sandbox/sandbox.h"
+#include "base/container.h"
 #include "sandbox/sandbox_state.h"
 #include "base/clock.h"
 #include "base/files.h"
@@ -21,7 +22,7 @@
 #define DRAIN_MS 5000
 #define REWRITE_BYTES (8 * 1024 * 1024) /* a tape with less to gain is left as it is */
 
-#define OWNER(envelope, member) ((struct sandbox *)((char *)(envelope)-offsetof(struct sandbox, member)))
+#define OWNER(envelope, member) CONTAINER_OF(envelope, struct sandbox, member)
 
 static void open_synced(struct envelope *envelope, void *reactor) {
     (void)reactor;
@@ -125,7 +126,8 @@ static enum result listen_at(struct sandbox *sandbox, const struct sandbox_setti
     uint16_t port;
     enum result result = listener_open(settings->listen, &fd, &port);
     if (result != RESULT_OK) {
-        snprintf(detail, detail_size, "cannot listen at '%s': %s", settings->listen, result_words(result));
+        snprintf(detail, detail_size, "cannot listen at '%s': %s", settings->listen,
+                 result == RESULT_INVALID_FIELD ? "write 127.0.0.1:8090 or [::1]:8090" : strerror(errno));
         return result;
     }
     const char *colon = strrchr(settings->listen, ':');

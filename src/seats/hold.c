@@ -6,6 +6,7 @@
  * What can go wrong: a deadline has passed, a payment is under way, the ledger gave a seat to somebody else.
  */
 #include "seats/show.h"
+#include "base/container.h"
 #include "base/metrics.h"
 #include "seats/show_private.h"
 
@@ -243,7 +244,7 @@ void hold_sell(struct show *show, uint32_t slot) {
 }
 
 static struct hold *hold_of_deadline(struct deadline *deadline) {
-    return (struct hold *)((char *)deadline - offsetof(struct hold, deadline));
+    return CONTAINER_OF(deadline, struct hold, deadline);
 }
 
 uint32_t show_expire(struct show *show, int64_t now_ms, uint32_t batch, struct id *ended) {
