@@ -204,8 +204,8 @@ static void wait_for_what_is_next(struct connection *connection) {
 
 /* The end of a turn: nothing borrowed is kept, and the connection waits for something, or closes. */
 static void settle(struct connection *connection) {
-    if (connection->peer_is_done && connection->state != CONNECTION_PARKED && !connection->is_stuck) {
-        /* All that came whole is answered; half a request stays half. */
+    if (connection->peer_is_done) {
+        /* Its end was read behind all the rest: what came whole is answered and sent; half a request stays half. */
         connection_move(connection, CONNECTION_ENDED);
         connection_drop_input(connection);
     }

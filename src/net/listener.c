@@ -72,3 +72,17 @@ enum result listener_open(const char *address, int *fd, uint16_t *port) {
     *fd = opened;
     return RESULT_OK;
 }
+
+bool listener_is_taken(const char *address) {
+    union address bound;
+    socklen_t length;
+    if (!parse_address(bytes_of(address), &bound, &length))
+        return false;
+    int probe = socket(bound.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (probe < 0)
+        return false;
+    /* Without SO_REUSEPORT the address is not shared; SO_REUSEADDR lets pass what only lingers there. */
+    bool taken = set(probe, SOL_SOCKET, SO_REUSEADDR) && bind(probe, &bound.any, length) < 0 && errno == EADDRINUSE;
+    close(probe);
+    return taken;
+}

@@ -49,10 +49,9 @@ static size_t connections_size(const struct reactor *reactor) {
 
 enum result reactor_new(const struct reactor_settings *settings, struct reactor **reactor) {
     assert(settings->max_connections > 0 && settings->max_connections < FIRST_LISTENER);
-    struct reactor *made = malloc(sizeof *made);
+    struct reactor *made = calloc(1, sizeof *made);
     if (!made)
         return RESULT_OVERLOADED;
-    memset(made, 0, offsetof(struct reactor, input));
     made->settings = *settings;
     made->epoll = epoll_create1(EPOLL_CLOEXEC);
     made->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -34,6 +34,9 @@ struct reactor_settings {
  * both with the reason in errno. (SO_REUSEPORT shares a port with other processes of the same user too: RESULT_IN_USE
  * tells only of sockets without it.) */
 MUST_USE enum result listener_open(const char *address, int *fd, uint16_t *port);
+/* Whether somebody listens at the address already, by SO_REUSEPORT too: ask before the first listener_open(), lest two
+ * servers are each dealt a part of the connections. */
+bool listener_is_taken(const char *address);
 
 MUST_USE enum result reactor_new(const struct reactor_settings *settings, struct reactor **reactor);
 void reactor_free(struct reactor *reactor);

@@ -297,6 +297,16 @@ static void a_fault_is_told_before_the_head_is_whole(void **state) {
     assert_int_equal(parse_whole(BYTES(LINE "Host: x\r")).step, HTTP_STEP_MORE);
 }
 
+/* Red when the bytes of a line are searched again with each read: a client that trickles would make that quadratic. */
+static void what_was_searched_is_not_searched_again(void **state) {
+    (void)state;
+    struct bytes text = BYTES(LINE "Host: x");
+    struct outcome outcome = parse_whole(text);
+    assert_int_equal(outcome.step, HTTP_STEP_MORE);
+    assert_int_equal(outcome.parse.examined, sizeof(LINE) - 1);
+    assert_int_equal(outcome.parse.searched, text.length);
+}
+
 /* Red when bytes of another protocol are answered. */
 static void bytes_that_are_no_http_are_foreign(void **state) {
     (void)state;
@@ -487,6 +497,7 @@ int main(void) {
         cmocka_unit_test(every_ambiguity_is_refused),
         cmocka_unit_test(a_fault_is_the_same_however_the_request_is_cut),
         cmocka_unit_test(a_fault_is_told_before_the_head_is_whole),
+        cmocka_unit_test(what_was_searched_is_not_searched_again),
         cmocka_unit_test(bytes_that_are_no_http_are_foreign),
         cmocka_unit_test(a_path_not_in_canonical_form_is_odd),
         cmocka_unit_test(a_target_over_its_limit_is_414),

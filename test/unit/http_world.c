@@ -29,7 +29,7 @@ static enum result admit(void *context, const struct http_request *head, size_t 
 
 static void handle(void *context, struct exchange *exchange, const struct http_request *request) {
     struct world *world = context;
-    world->handled_count++;
+    unsigned before = atomic_fetch_add(&world->handled_count, 1);
     static const struct bytes plain = BYTES("Content-Type: text/plain\r\n");
     static const struct bytes none = {NULL, 0};
     if (bytes_equal(request->path, BYTES("/now"))) {
@@ -37,7 +37,14 @@ static void handle(void *context, struct exchange *exchange, const struct http_r
     } else if (bytes_equal(request->path, BYTES("/echo")) || bytes_equal(request->path, BYTES("/upload"))) {
         struct buffer *scratch = exchange_scratch(exchange);
         buffer_add_bytes(scratch, request->body);
-        exchange_reply(exchange, 200, none, buffer_bytes(scratch));
+        if (!buffer_ok(scratch))
+            exchange_close_after(exchange);
+        exchange_reply(exchange, buffer_ok(scratch) ? 200 : 503, none, buffer_bytes(scratch));
+    } else if (bytes_equal(request->path, BYTES("/count"))) {
+        buffer_add_u64(exchange_scratch(exchange), before);
+        exchange_reply(exchange, 200, none, buffer_bytes(exchange_scratch(exchange)));
+    } else if (bytes_equal(request->path, BYTES("/large"))) {
+        exchange_reply(exchange, 200, none, (struct bytes){world->blob->at, LARGE_BYTES});
     } else if (bytes_equal(request->path, BYTES("/blob"))) {
         exchange_reply_blob(exchange, 200, none, world->blob);
     } else if (bytes_equal(request->path, BYTES("/small"))) {
@@ -242,8 +249,7 @@ void client_say(struct client *client, const char *text) {
     client_send(client, bytes_of(text));
 }
 
-/* Reads more; 0 at the end. */
-static ssize_t client_more(struct client *client) {
+ssize_t client_more(struct client *client) {
     char *room = buffer_reserve(&client->input, 65536);
     assert_non_null(room);
     ssize_t got = recv(client->fd, room, 65536, 0);

@@ -1,9 +1,11 @@
 /* A reactor on its own thread, and clients that speak to it over loopback.
  *
  * What the world's service answers: /now, /echo (the body back), /blob (a large shared one), /small (a shared one short
- * enough to be copied), /peer (the client's address), /empty (204), /unchanged (304), /park (put off until
- * world_answer_parked()), /both (put off and answered in one call), /close (closes after it). It admits bodies of up to
- * 64 KiB, on /upload of up to 16 MiB, on /tiny of 8 bytes; /gone is not admitted. Refusals say "<RESULT> <detail>".
+ * enough to be copied), /peer (the client's address), /large (LARGE_BYTES, copied), /count (how many were handled
+ * before), /empty (204), /unchanged (304), /park (put off until world_answer_parked()), /both (put off and answered in
+ * one call), /close (closes after it). It admits bodies of up to 64 KiB, on /upload of up to 16 MiB, on /tiny of 8
+ * bytes; /gone is not admitted. Refusals say
+ * "<RESULT> <detail>".
  */
 #ifndef ONSALE_TEST_HTTP_WORLD_H
 #define ONSALE_TEST_HTTP_WORLD_H
@@ -13,9 +15,11 @@
 #include "net/reactor.h"
 
 #include <pthread.h>
+#include <sys/types.h>
 
 #define WORLD_PARKED 1024
 #define BLOB_BYTES (8 * 1024 * 1024)
+#define LARGE_BYTES 20000
 
 struct world {
     struct reactor *reactor;
@@ -23,11 +27,11 @@ struct world {
     uint16_t port;
     struct blob *blob;
     struct blob *small;
+    atomic_uint handled_count;
     /* owned by the reactor's thread */
     struct exchange_ref parked[WORLD_PARKED];
     unsigned parked_count;
     unsigned answered_count;
-    unsigned handled_count;
 };
 
 /* Settings that no test runs into, unless it changes them. */
@@ -62,6 +66,8 @@ void client_close(struct client *client);
 void client_reset(struct client *client); /* closes with a reset */
 void client_send(struct client *client, struct bytes bytes);
 void client_say(struct client *client, const char *text);
+/* Reads what is there into `input`: how much, 0 at the end, -1 after a reset. */
+ssize_t client_more(struct client *client);
 /* Reads one answer. `is_head`: to a HEAD, so that no body comes. Free with answer_release(). */
 struct answer client_read(struct client *client, bool is_head);
 void answer_release(struct answer *answer);

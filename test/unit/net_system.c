@@ -38,9 +38,11 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags) {
 }
 
 ssize_t __wrap_recv(int fd, void *data, size_t length, int flags) {
-    if (is_reactor)
-        atomic_fetch_add(&net_system.receives, 1);
-    return __real_recv(fd, data, length, flags);
+    if (!is_reactor)
+        return __real_recv(fd, data, length, flags);
+    atomic_fetch_add(&net_system.receives, 1);
+    size_t most = atomic_load(&net_system.most_of_one_receive);
+    return __real_recv(fd, data, most && length > most ? most : length, flags);
 }
 
 int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags) {

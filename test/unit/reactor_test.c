@@ -1,17 +1,14 @@
-/* Connections over real sockets: answers, their order and their cost, framing, pressure, parking. */
+/* Connections over real sockets: answers, their order and their cost, framing, pressure. */
 #include "http_world.h"
 #include "net_system.h"
-#include "base/metrics.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
 #include <cmocka.h>
 
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -248,6 +245,69 @@ static void a_client_that_reads_nothing_is_not_read_from(void **state) {
     world_stop(world, 0);
 }
 
+/* Red when the answers to what was read in one piece are all made before the first is sent. */
+static void answers_that_nobody_takes_do_not_pile_up(void **state) {
+    (void)state;
+    struct world *world = start();
+    struct client client = client_connect(world);
+    enum { REQUESTS = 1500 };
+    struct buffer requests;
+    buffer_init(&requests, 1 << 20);
+    for (int i = 0; i < REQUESTS; i++)
+        buffer_add_text(&requests, GET("/large"));
+    assert_true(requests.length < LIMIT_INPUT_BYTES);
+    client_send(&client, buffer_bytes(&requests));
+    buffer_release(&requests);
+    for (int i = 0; i < 100; i++)
+        world_wait_for_parked(world, 0);
+    assert_true(atomic_load(&world->handled_count) < REQUESTS);
+    for (int i = 0; i < REQUESTS; i++) {
+        struct answer answer = client_read(&client, false);
+        assert_int_equal(answer.status, 200);
+        assert_int_equal(answer.body.length, LARGE_BYTES);
+        answer_release(&answer);
+    }
+    client_close(&client);
+    world_stop(world, 0);
+}
+
+static struct client greedy;
+static struct client other;
+
+static void send_all_and_end(struct world *world) {
+    (void)world;
+    for (int i = 0; i < 20; i++)
+        client_say(&greedy, GET("/now"));
+    assert_int_equal(shutdown(greedy.fd, SHUT_WR), 0);
+    client_say(&other, GET("/count"));
+    assert_int_equal(shutdown(other.fd, SHUT_WR), 0);
+}
+
+/* Red when one connection keeps all others waiting as long as it has something to read, or is not taken up again after
+ * its turn (there will be no further event). */
+static void connections_take_turns(void **state) {
+    (void)state;
+    struct world *world = start();
+    greedy = client_connect(world);
+    client_say(&greedy, GET("/now"));
+    client_expect(&greedy, 200, "now");
+    other = client_connect(world);
+    client_say(&other, GET("/count"));
+    client_expect(&other, 200, "1");
+    atomic_store(&net_system.most_of_one_receive, 10);
+    world_do(world, send_all_and_end);
+    for (int i = 0; i < 20; i++)
+        client_expect(&greedy, 200, "now");
+    client_expect_end(&greedy);
+    struct answer answer = client_read(&other, false);
+    assert_in_range(strtoul(answer.body.at, NULL, 10), 2, 20);
+    answer_release(&answer);
+    atomic_store(&net_system.most_of_one_receive, 0);
+    client_close(&greedy);
+    client_close(&other);
+    world_stop(world, 0);
+}
+
 /* Red when a body larger than one read is put together wrongly, in either framing. */
 static void a_large_body_arrives_whole(void **state) {
     (void)state;
@@ -305,7 +365,7 @@ static void a_framing_fault_gets_one_answer_and_the_end(void **state) {
         client_close(&client);
     }
     world_wait_for_open(0);
-    assert_int_equal(world->handled_count, sizeof faults / sizeof faults[0]);
+    assert_int_equal(atomic_load(&world->handled_count), sizeof faults / sizeof faults[0]);
     world_stop(world, 0);
 }
 
@@ -377,6 +437,10 @@ static void a_client_that_asks_is_told_to_continue(void **state) {
     client_send(&client, buffer_bytes(&together));
     client_expect(&client, 200, "abc");
     buffer_release(&together);
+    client_say(&client, "POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\na");
+    world_wait_for_parked(world, 0);
+    client_say(&client, "bc");
+    client_expect(&client, 200, "abc");
     client_say(&client, "GET /now HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\r\n");
     client_expect(&client, 200, "now");
     client_say(&client, "POST /echo HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
@@ -438,114 +502,6 @@ static void bytes_that_are_no_http_get_no_answer(void **state) {
     world_stop(world, 0);
 }
 
-/* Red when a client that has shut its side is taken for gone. */
-static void a_half_closed_client_gets_its_answers(void **state) {
-    (void)state;
-    struct world *world = start();
-    struct client client = client_connect(world);
-    client_say(&client, GET("/now") GET("/park") GET("/blob") "GET /half");
-    assert_int_equal(shutdown(client.fd, SHUT_WR), 0);
-    client_expect(&client, 200, "now");
-    world_wait_for_parked(world, 1);
-    assert_true(world_answer_parked(world));
-    client_expect(&client, 200, "parked");
-    client_expect_blob(&client, world);
-    client_expect_end(&client);
-    client_close(&client);
-    client = client_connect(world);
-    client_say(&client, GET("/blob") GET("/blob") GET("/now") GET("/blob") GET("/now"));
-    assert_int_equal(shutdown(client.fd, SHUT_WR), 0);
-    client_expect_blob(&client, world);
-    client_expect_blob(&client, world);
-    client_expect(&client, 200, "now");
-    client_expect_blob(&client, world);
-    client_expect(&client, 200, "now");
-    client_expect_end(&client);
-    client_close(&client);
-    world_wait_for_open(0);
-    world_stop(world, 0);
-}
-
-/* Red when an answer is written to a connection whose client has gone, or to the next client in its slot. */
-static void a_parked_exchange_is_stale_once_its_client_has_gone(void **state) {
-    (void)state;
-    struct world *world = start();
-    struct client client = client_connect(world);
-    client_say(&client, GET("/park"));
-    world_wait_for_parked(world, 1);
-    client_reset(&client);
-    world_wait_for_open(0);
-    client = client_connect(world);
-    client_say(&client, GET("/park"));
-    world_wait_for_parked(world, 2);
-    assert_false(world_answer_parked(world));
-    assert_true(world_answer_parked(world));
-    client_expect(&client, 200, "parked");
-    client_say(&client, GET("/now"));
-    client_expect(&client, 200, "now");
-    client_close(&client);
-    world_stop(world, 0);
-}
-
-static void answer_all(struct world *world) {
-    while (world->answered_count < world->parked_count) {
-        struct exchange *exchange = exchange_resume(world->parked[world->answered_count++]);
-        if (exchange)
-            exchange_reply(exchange, 200, (struct bytes){NULL, 0}, BYTES("parked"));
-    }
-}
-
-/* Red when answers given in one envelope get mixed up between connections (or never leave). */
-static void many_parked_exchanges_are_answered_together(void **state) {
-    (void)state;
-    struct world *world = start();
-    struct client clients[100];
-    for (int i = 0; i < 100; i++) {
-        clients[i] = client_connect(world);
-        client_say(&clients[i], GET("/park") GET("/now"));
-    }
-    world_wait_for_parked(world, 100);
-    for (int i = 0; i < 100; i += 3)
-        client_reset(&clients[i]);
-    world_wait_for_open(66);
-    world_do(world, answer_all);
-    for (int i = 0; i < 100; i++) {
-        if (i % 3 == 0)
-            continue;
-        client_expect(&clients[i], 200, "parked");
-        client_expect(&clients[i], 200, "now");
-        client_close(&clients[i]);
-    }
-    world_stop(world, 0);
-}
-
-static void *answer_in_a_loop(void *context) {
-    struct world *world = context;
-    for (int i = 0; i < 200; i++) {
-        world_wait_for_parked(world, (unsigned)i + 1);
-        assert(world_answer_parked(world));
-    }
-    return NULL;
-}
-
-/* Red (under TSan) when a resume from another thread touches what is the reactor's. */
-static void another_thread_answers_what_is_parked(void **state) {
-    (void)state;
-    struct world *world = start();
-    pthread_t thread;
-    assert_int_equal(pthread_create(&thread, NULL, answer_in_a_loop, world), 0);
-    struct client client = client_connect(world);
-    for (int i = 0; i < 200; i++) {
-        client_say(&client, GET("/now") GET("/park") GET("/now"));
-        client_expect(&client, 200, "now");
-        client_expect(&client, 200, "parked");
-        client_expect(&client, 200, "now");
-    }
-    assert_int_equal(pthread_join(thread, NULL), 0);
-    client_close(&client);
-    world_stop(world, 0);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_has_date_id_and_length),
@@ -556,6 +512,8 @@ int main(void) {
         cmocka_unit_test(an_idle_connection_costs_its_slot_only),
         cmocka_unit_test(an_answer_survives_sends_that_take_a_part),
         cmocka_unit_test(a_client_that_reads_nothing_is_not_read_from),
+        cmocka_unit_test(answers_that_nobody_takes_do_not_pile_up),
+        cmocka_unit_test(connections_take_turns),
         cmocka_unit_test(a_large_body_arrives_whole),
         cmocka_unit_test(a_framing_fault_gets_one_answer_and_the_end),
         cmocka_unit_test(an_answer_reaches_a_client_that_is_still_sending),
@@ -564,10 +522,6 @@ int main(void) {
         cmocka_unit_test(a_client_is_known_by_its_address),
         cmocka_unit_test(a_connection_ends_when_either_side_says_so),
         cmocka_unit_test(bytes_that_are_no_http_get_no_answer),
-        cmocka_unit_test(a_half_closed_client_gets_its_answers),
-        cmocka_unit_test(a_parked_exchange_is_stale_once_its_client_has_gone),
-        cmocka_unit_test(many_parked_exchanges_are_answered_together),
-        cmocka_unit_test(another_thread_answers_what_is_parked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
