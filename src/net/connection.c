@@ -265,7 +265,8 @@ void connection_turn(struct connection *connection) {
 }
 
 void connection_event(struct connection *connection, uint32_t events) {
-    if (events & (EPOLLERR | EPOLLHUP)) {
+    /* Both sides shut, or a reset. Who lingers reads to the end first: closing over unread bytes would be a reset. */
+    if ((events & (EPOLLERR | EPOLLHUP)) && connection->state != CONNECTION_LINGERING) {
         connection_close(connection);
         return;
     }
@@ -275,7 +276,7 @@ void connection_event(struct connection *connection, uint32_t events) {
         connection->may_be_readable = true;
     if (events & EPOLLOUT)
         connection->is_stuck = false;
-    if (connection->output || connection->may_be_readable)
+    if (connection->output || connection->may_be_readable || connection->state == CONNECTION_LINGERING)
         connection_turn(connection);
 }
 

@@ -63,6 +63,32 @@ static void a_parked_exchange_is_stale_once_its_client_has_gone(void **state) {
     world_stop(world, 0);
 }
 
+static bool has_buffer;
+
+static void look_at_buffers(struct world *world) {
+    has_buffer = world->reactor->connections[0].input.at || world->reactor->connections[0].output;
+}
+
+/* Red when a request that came in pieces leaves its buffer behind while its answer is put off. */
+static void a_parked_exchange_keeps_no_buffer(void **state) {
+    (void)state;
+    struct world *world = start();
+    struct client client = client_connect(world);
+    client_say(&client, "POST /park HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n");
+    world_wait_for_open(1);
+    do
+        world_do(world, look_at_buffers);
+    while (!has_buffer);
+    client_say(&client, "ok");
+    world_wait_for_parked(world, 1);
+    world_do(world, look_at_buffers);
+    assert_false(has_buffer);
+    assert_true(world_answer_parked(world));
+    client_expect(&client, 200, "parked");
+    client_close(&client);
+    world_stop(world, 0);
+}
+
 static uint32_t generation_of_slot;
 static bool was_stale;
 
@@ -160,6 +186,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_half_closed_client_gets_its_answers),
         cmocka_unit_test(a_parked_exchange_is_stale_once_its_client_has_gone),
+        cmocka_unit_test(a_parked_exchange_keeps_no_buffer),
         cmocka_unit_test(nothing_is_taken_for_what_was_there_before),
         cmocka_unit_test(many_parked_exchanges_are_answered_together),
         cmocka_unit_test(another_thread_answers_what_is_parked),
