@@ -83,7 +83,7 @@ static enum result open_listener(const char *address, char *taken, size_t size, 
         snprintf(fault, fault_size, "'%s' is not an address to listen on: write 127.0.0.1:8080 or [::1]:8080", address);
     } else if (result == RESULT_IN_USE) {
         snprintf(fault, fault_size, "cannot listen on %s: another program does; stop it, or give another port",
-                 address);
+                 address); /* it came between our look and now */
     } else {
         snprintf(fault, fault_size, "cannot listen on %s: %m", address);
     }
@@ -107,16 +107,27 @@ static enum result add_reactor(struct node *node, const char *address, char *tak
     return RESULT_OK;
 }
 
+/* The reactors of this node share an address, and nobody else is to: neither another server nor the other listener. */
+static enum result check_free(const char *address, char *fault, size_t fault_size) {
+    if (!listener_is_taken(address))
+        return RESULT_OK;
+    snprintf(fault, fault_size,
+             "cannot listen on %s: it is in use already; stop what listens there, or give another port", address);
+    return RESULT_IN_USE;
+}
+
 static enum result open_reactors(struct node *node, char *fault, size_t fault_size) {
     struct http_service fans = api_fan_service(&node->api), operators = api_operator_service(&node->api);
     uint32_t each = node->with.max_connections / node->with.reactors;
     const char *address = node->with.listen;
-    enum result result = RESULT_OK;
+    enum result result = check_free(address, fault, fault_size);
     for (unsigned i = 0; i < node->with.reactors && result == RESULT_OK; i++) {
         result =
             add_reactor(node, address, node->address, sizeof node->address, &fans, each ? each : 1, fault, fault_size);
         address = node->address; /* the port that the first one picked */
     }
+    if (result == RESULT_OK)
+        result = check_free(node->with.admin_listen, fault, fault_size);
     if (result == RESULT_OK)
         result = add_reactor(node, node->with.admin_listen, node->admin_address, sizeof node->admin_address, &operators,
                              256, fault, fault_size);
@@ -252,19 +263,29 @@ static bool recover_saga(void *context, const struct booking *booking) {
     return true;
 }
 
+static void say_unreadable(enum result result, char *fault, size_t fault_size) {
+    snprintf(fault, fault_size,
+             "the ledger cannot be read: %s; keep a copy of the data folder, run `onsale verify` on it, and put the "
+             "ledger back from a backup",
+             result_words(result));
+}
+
 enum result node_recover(struct node *node, char *fault, size_t fault_size) {
     struct ledger *ledger = node->with.ledger;
     int64_t began_us = clock_monotonic_us();
     struct recovery recovery = {.node = node, .fault = fault, .fault_size = fault_size};
-    snprintf(fault, fault_size, "the ledger cannot be read");
     enum result result = ledger->reader_new(ledger->engine, &recovery.reader);
-    if (result != RESULT_OK)
+    if (result != RESULT_OK) {
+        say_unreadable(result, fault, fault_size);
         return result;
+    }
     result = ledger->read_shows(recovery.reader, recover_show, &recovery);
-    if (recovery.result != RESULT_OK)
-        result = recovery.result;
-    if (result == RESULT_OK)
+    if (result == RESULT_OK && recovery.result == RESULT_OK)
         result = ledger->read_unfinished(recovery.reader, recover_saga, &recovery);
+    if (result != RESULT_OK)
+        say_unreadable(result, fault, fault_size);
+    else
+        result = recovery.result; /* recover_show() said why */
     ledger->reader_free(recovery.reader);
     if (result != RESULT_OK)
         return result;
