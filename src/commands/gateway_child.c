@@ -1,4 +1,5 @@
 #include "commands/gateway_child.h"
+#include "base/clock.h"
 #include "base/files.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -12,8 +13,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define START_TRIES 100 /* of 100 ms: an earlier server's sandbox may still be ending */
+#define START_TRIES 100 /* of 100 ms */
 #define STOP_TRIES 50
+#define RAN_WELL_MS 1000 /* a child that ends sooner than this cannot start, and is tried ever more rarely */
+#define FIRST_WAIT_MS 200
+#define LONGEST_WAIT_MS 10000
 
 static pid_t spawn(const struct gateway_child *child) {
     pid_t parent = getpid();
@@ -52,9 +56,22 @@ static bool read_address(struct gateway_child *child) {
     return found;
 }
 
-static bool has_ended(struct gateway_child *child) {
+static bool has_ended(const struct gateway_child *child) {
     int status;
     return child->pid > 0 && waitpid(child->pid, &status, WNOHANG) == child->pid;
+}
+
+/* An earlier server's sandbox may still be ending. */
+static enum result wait_for_folder(const char *folder) {
+    int lock;
+    enum result result = folder_lock(folder, &lock);
+    for (int i = 0; i < START_TRIES && result == RESULT_IN_USE; i++) {
+        usleep(100000);
+        result = folder_lock(folder, &lock);
+    }
+    if (result == RESULT_OK)
+        close(lock);
+    return result;
 }
 
 enum result gateway_child_start(const char *folder, struct gateway_child *child, char *fault, size_t fault_size) {
@@ -65,15 +82,21 @@ enum result gateway_child_start(const char *folder, struct gateway_child *child,
         snprintf(fault, fault_size, "cannot make '%s': %s", child->folder, strerror(errno));
         return RESULT_IO_ERROR;
     }
+    if (wait_for_folder(child->folder) != RESULT_OK) {
+        snprintf(fault, fault_size, "cannot take '%s': %s", child->folder,
+                 errno == EWOULDBLOCK ? "another sandbox runs on it; stop that one first" : strerror(errno));
+        return RESULT_IO_ERROR;
+    }
     snprintf(path, sizeof path, "%s/listen.json", child->folder);
     unlink(path);
+    child->started_ms = clock_monotonic_us() / 1000;
     child->pid = spawn(child);
     for (int i = 0; i < START_TRIES && child->pid > 0; i++) {
         if (read_address(child))
             return RESULT_OK;
         usleep(100000);
         if (has_ended(child))
-            child->pid = spawn(child);
+            child->pid = 0;
     }
     snprintf(fault, fault_size, "the payment sandbox does not start on '%s'; its own words are above", child->folder);
     gateway_child_stop(child);
@@ -81,10 +104,20 @@ enum result gateway_child_start(const char *folder, struct gateway_child *child,
 }
 
 void gateway_child_watch(struct gateway_child *child) {
-    if (!has_ended(child))
-        return;
-    log_error("the payment sandbox has ended; starting it again");
-    child->pid = spawn(child);
+    int64_t now_ms = clock_monotonic_us() / 1000;
+    if (has_ended(child)) {
+        child->pid = 0;
+        bool ran_well = now_ms - child->started_ms >= RAN_WELL_MS;
+        child->wait_ms = ran_well ? 0 : child->wait_ms ? 2 * child->wait_ms : FIRST_WAIT_MS;
+        if (child->wait_ms > LONGEST_WAIT_MS)
+            child->wait_ms = LONGEST_WAIT_MS;
+        child->again_ms = now_ms + child->wait_ms;
+        log_error("the payment sandbox has ended; it is started again", LOG_INT("in_milliseconds", child->wait_ms));
+    }
+    if (child->pid <= 0 && child->address[0] && now_ms >= child->again_ms) {
+        child->started_ms = now_ms;
+        child->pid = spawn(child);
+    }
 }
 
 void gateway_child_stop(struct gateway_child *child) {
