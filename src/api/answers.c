@@ -15,7 +15,9 @@ unsigned answer_confirm(const struct confirm_outcome *outcome, struct buffer *bo
         json_close(&writer, '}');
         return outcome->pending ? 202 : 200;
     }
-    struct json_writer writer = problem_open(body, outcome->result, NULL);
+    const char *detail =
+        outcome->result == RESULT_INVALID_FIELD ? "payment_token is missing, and the seats cost something" : NULL;
+    struct json_writer writer = problem_open(body, outcome->result, detail);
     if (outcome->result == RESULT_PAYMENT_DECLINED) {
         json_member_int(&writer, "attempts_left", outcome->attempts_left);
         json_member_text(&writer, "decline_code", outcome->reason);

@@ -57,7 +57,9 @@ bool read_seats(struct call *call, const json_t *document, const char *key, uint
     char pointer[40];
     snprintf(pointer, sizeof pointer, "/%s", key);
     if (!json_is_array(list) || json_array_size(list) == 0) {
-        call_refuse_field(call, pointer, "it has to be a list with at least one seat id");
+        char detail[120];
+        snprintf(detail, sizeof detail, list ? "%s has to be a list with at least one seat id" : "%s is missing", key);
+        call_refuse_field(call, pointer, detail);
         return false;
     }
     size_t length = json_array_size(list);
@@ -198,12 +200,25 @@ static void render(const struct hold_take_call *take, struct buffer *body) {
     answer_reserve(&take->hold, take->seats, reserve->call->sale->plan, reserve->currency, &take->warning, body);
 }
 
+/* The first seat that was named before. */
+static uint32_t duplicate_of(const struct hold_wish *wish) {
+    for (uint32_t i = 1; i < wish->seat_count; i++)
+        for (uint32_t before = 0; before < i; before++)
+            if (wish->seats[i] == wish->seats[before])
+                return wish->seats[i];
+    impossible("a seat was named twice");
+}
+
 static void refuse_take(struct call *call, struct reserve *reserve) {
     const struct hold_refusal *refusal = &reserve->take.refusal;
+    uint32_t duplicate;
     switch (reserve->take.result) {
+    case RESULT_DUPLICATE_SEAT:
+        duplicate = duplicate_of(&reserve->take.wish);
+        refuse_seats(call, RESULT_DUPLICATE_SEAT, 1, &duplicate);
+        break;
     case RESULT_SEAT_UNAVAILABLE:
     case RESULT_LEAVES_ORPHAN:
-    case RESULT_DUPLICATE_SEAT:
         refuse_seats(call, reserve->take.result, refusal->seat_count, refusal->seats);
         break;
     default:

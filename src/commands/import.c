@@ -246,7 +246,9 @@ static int make(const struct import *import, const struct plan *plan, struct sal
     int lock, code;
     enum result result = sale_read_terms(document, plan, terms, &fault);
     if (result != RESULT_OK) {
-        code = say_failure("%s: %s (see --help)", fault.pointer, fault.detail);
+        bool price = strcmp(fault.pointer, "/prices") == 0;
+        code = say_failure("%s: %s (%s)", fault.pointer, fault.detail,
+                           price ? "give each category one: --price CATEGORY=AMOUNT, in minor units" : "see --help");
     } else if (folder_make(import->folder) != RESULT_OK) {
         code = say_failure("cannot use the data folder '%s': %s", import->folder, strerror(errno));
     } else if ((result = folder_lock(import->folder, &lock)) == RESULT_OK) {

@@ -55,7 +55,13 @@ static bool open_folder(struct server *server) {
     else if (result != RESULT_OK)
         snprintf(server->fault, sizeof server->fault, "cannot use the data folder '%s': %s", server->folder,
                  strerror(errno));
-    return result == RESULT_OK;
+    if (result != RESULT_OK)
+        return false;
+    /* Where the last server listened, somebody else may by now. */
+    char path[3200];
+    snprintf(path, sizeof path, "%s/listen.json", server->folder);
+    unlink(path);
+    return true;
 }
 
 /* The operator's token: given, or made at the first start. */
@@ -213,6 +219,9 @@ static void say_demo(const struct server *server) {
     char show[ID_UUID_TEXT + 1] = "";
     id_format_uuid(&sale->show_id, show);
     const char *fans = node_address(server->node);
+    char token[3300] = "$ONSALE_ADMIN_TOKEN";
+    if (!server->settings.text[SETTING_admin_token][0])
+        snprintf(token, sizeof token, "$(cat '%s/admin-token')", server->folder);
     fprintf(
         stderr,
         "\n  A stadium of %u places is on sale. Try, in another terminal:\n\n"
@@ -226,10 +235,9 @@ static void say_demo(const struct server *server) {
         "         -d \"{\\\"reservation_id\\\":\\\"$(grep -o 'r[0-9a-f]\\{32\\}' "
         "/tmp/onsale-reservation.json)\\\",\\\"payment_token\\\":\\\"tok_demo\\\"}\"\n\n"
         "  See how it goes:\n\n"
-        "    curl -s -H \"Authorization: Bearer $(cat %s/admin-token)\" http://%s/api/v1/admin/shows/%s/stats\n\n"
+        "    curl -s -H \"Authorization: Bearer %s\" http://%s/api/v1/admin/shows/%s/stats\n\n"
         "  Ctrl-C stops it; all sales are kept in %s.\n\n",
-        sale->plan->seat_count, fans, fans, show, fans, server->folder, node_admin_address(server->node), show,
-        server->folder);
+        sale->plan->seat_count, fans, fans, show, fans, token, node_admin_address(server->node), show, server->folder);
 }
 
 /* ---- running ---- */

@@ -96,6 +96,27 @@ static bool find_flag(const char *name, size_t length, enum setting *setting) {
     return false;
 }
 
+/* Why `argument` is no flag: a secret is asked for by its variable. */
+static void say_no_flag(const char *argument, char *fault, size_t fault_size) {
+    char variable[80];
+    for (int i = 0; i < SETTING_COUNT; i++) {
+        if (descriptions[i].flag)
+            continue;
+        char flag[80];
+        snprintf(flag, sizeof flag, "--%s", descriptions[i].name);
+        for (char *c = flag; *c; c++)
+            if (*c == '_')
+                *c = '-';
+        variable_of((enum setting)i, variable, sizeof variable);
+        if (strncmp(argument, flag, strlen(flag)) == 0) {
+            snprintf(fault, fault_size, "%s is no flag, since everybody sees a process's arguments: set %s", flag,
+                     variable);
+            return;
+        }
+    }
+    snprintf(fault, fault_size, "there is no setting '%s'; --help lists them", argument);
+}
+
 /* Each flag as --flag value, --flag=value, or --flag for a switch. */
 static enum result read_flags(int count, char **arguments, struct settings *settings, bool given[], char *fault,
                               size_t fault_size) {
@@ -107,7 +128,7 @@ static enum result read_flags(int count, char **arguments, struct settings *sett
         const char *equals = strchr(argument, '=');
         size_t length = equals ? (size_t)(equals - argument) : strlen(argument);
         if (strncmp(argument, "--", 2) != 0 || !find_flag(argument + 2, length - 2, &setting)) {
-            snprintf(fault, fault_size, "there is no setting '%s'; --help lists them", argument);
+            say_no_flag(argument, fault, fault_size);
             return RESULT_INVALID_FIELD;
         }
         const char *value = equals                                      ? equals + 1
