@@ -13,6 +13,11 @@ void json_set_up(void) {
 
 /* jansson recurses as deep as 2,048 levels and allocates on the way: what is too deep is refused before it starts. */
 static bool too_deep(struct bytes text) {
+    size_t brackets = 0;
+    for (size_t i = 0; i < text.length; i++)
+        brackets += text.at[i] == '{' || text.at[i] == '[';
+    if (brackets <= LIMIT_JSON_DEPTH)
+        return false;
     int depth = 0;
     bool in_string = false;
     for (size_t i = 0; i < text.length; i++) {
@@ -73,44 +78,60 @@ void json_close(struct json_writer *writer, char bracket) {
     writer->comma = true;
 }
 
-/* How many bytes more a byte takes inside a string. */
-static size_t escape_bytes(unsigned char c) {
-    return c < 0x20 ? 5 : c == '"' || c == '\\';
+/* True if one of eight bytes is a control character, a quote or a backslash: "Determine if a word has a byte less than
+ * n" and "equal to n" of Sean Eron Anderson's Bit Twiddling Hacks. */
+static bool word_needs_escape(uint64_t word) {
+    const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
+    uint64_t quote = word ^ ones * '"', backslash = word ^ ones * '\\';
+    uint64_t found = ((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash);
+    return found & highs;
 }
 
-static char *put_escaped(char *at, unsigned char c) {
-    static const char digits[] = "0123456789abcdef";
-    *at++ = '\\';
-    if (c >= 0x20) {
-        *at++ = (char)c;
-        return at;
+static bool needs_escape(struct bytes text) {
+    uint64_t word = UINT64_C(0x2020202020202020);
+    if (text.length < sizeof word) {
+        memcpy(&word, text.at, text.length);
+        return word_needs_escape(word);
     }
-    memcpy(at, (char[]){'u', '0', '0', digits[c >> 4], digits[c & 15]}, 5);
-    return at + 5;
+    bool found = false;
+    for (size_t at = 0; at + sizeof word <= text.length && !found; at += sizeof word) {
+        memcpy(&word, text.at + at, sizeof word);
+        found = word_needs_escape(word);
+    }
+    memcpy(&word, text.at + text.length - sizeof word, sizeof word);
+    return found || word_needs_escape(word);
 }
 
-/* Measured first, so that the room is looked at once, and what needs no escape is copied in one go. */
+static void add_escape(struct buffer *out, unsigned char c) {
+    static const char digits[] = "0123456789abcdef";
+    if (c == '"' || c == '\\')
+        buffer_add(out, (char[]){'\\', (char)c}, 2);
+    else
+        buffer_add(out, (char[]){'\\', 'u', '0', '0', digits[c >> 4], digits[c & 15]}, 6);
+}
+
+/* Names and most texts need no escape, and are copied in one go. */
 static void add_escaped(struct buffer *out, struct bytes text) {
-    size_t more = 0;
-    for (size_t i = 0; i < text.length; i++)
-        more += escape_bytes((unsigned char)text.at[i]);
-    char *at = buffer_reserve(out, text.length + more + 2);
+    if (text.length && needs_escape(text)) {
+        buffer_add_char(out, '"');
+        for (size_t i = 0; i < text.length; i++) {
+            unsigned char c = (unsigned char)text.at[i];
+            if (c < 0x20 || c == '"' || c == '\\')
+                add_escape(out, c);
+            else
+                buffer_add_char(out, (char)c);
+        }
+        buffer_add_char(out, '"');
+        return;
+    }
+    char *at = buffer_reserve(out, text.length + 2);
     if (!at)
         return;
-    out->length += text.length + more + 2;
-    *at++ = '"';
-    if (more == 0 && text.length > 0) {
-        memcpy(at, text.at, text.length);
-        at += text.length;
-    }
-    for (size_t i = 0; more > 0 && i < text.length; i++) {
-        unsigned char c = (unsigned char)text.at[i];
-        if (escape_bytes(c))
-            at = put_escaped(at, c);
-        else
-            *at++ = (char)c;
-    }
     *at = '"';
+    if (text.length)
+        memcpy(at + 1, text.at, text.length);
+    at[text.length + 1] = '"';
+    out->length += text.length + 2;
 }
 
 void json_key(struct json_writer *writer, const char *key) {
