@@ -573,6 +573,7 @@ enum result journal_open(const struct journal_settings *settings, struct buffer 
         journal_free(made);
         return RESULT_OVERLOADED;
     }
+    pthread_setname_np(made->writer, "journal");
     *journal = made;
     return RESULT_OK;
 }
