@@ -99,10 +99,15 @@ static void begin(struct cashier *cashier, struct confirm_call *call) {
     cashier->with.holds->step(cashier->with.holds->engine, &open->step);
 }
 
-/* Somebody confirms what is being paid, or was sold a moment ago. */
+/* Somebody confirms what is being paid, was sold a moment ago, or is being given back. */
 static void join(struct open_saga *open, struct confirm_call *call) {
-    if (open->is_sold) {
-        call->outcome = (struct confirm_outcome){.result = RESULT_OK, .booking = open->saga.booking.id};
+    const struct booking *booking = &open->saga.booking;
+    if (open->is_settled) {
+        open_saga_tell_failure(open, call);
+    } else if (open->is_sold) {
+        bool is_gone = booking->status == BOOKING_CANCELLED;
+        call->outcome = (struct confirm_outcome){.result = is_gone ? RESULT_RESERVATION_EXPIRED : RESULT_OK,
+                                                 .booking = booking->id};
         confirm_answer(call);
     } else if (!id_equal(&call->token_hash, &open->token_hash)) {
         call->outcome = (struct confirm_outcome){.result = RESULT_PAYMENT_IN_PROGRESS};

@@ -132,6 +132,11 @@ static void outcome_of_failure(struct open_saga *open, struct confirm_outcome *o
     }
 }
 
+void open_saga_tell_failure(struct open_saga *open, struct confirm_call *call) {
+    outcome_of_failure(open, &call->outcome);
+    confirm_answer(call);
+}
+
 /* A hold whose payment came to nothing goes free, unless the fan may try again: with another card where the show allows
  * it, or because it was not the fan's fault. */
 static bool hold_is_kept(const struct open_saga *open, const struct confirm_outcome *outcome) {
@@ -426,6 +431,9 @@ void open_saga_act(struct open_saga *open, enum saga_action action) {
         sleep_until(open, open->saga.retry_ms);
         break;
     case SAGA_DO_END:
+        /* Where a human has to look, nobody knows yet what to tell who still waits. */
+        while (open->waiters)
+            confirm_answer_pending(open->waiters);
         open_saga_end(open);
         break;
     }

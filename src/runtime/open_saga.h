@@ -73,6 +73,8 @@ void confirm_answer(struct confirm_call *call);
 void open_saga_add_waiter(struct open_saga *open, struct confirm_call *call);
 void open_saga_answer_all(struct open_saga *open, const struct confirm_outcome *outcome);
 void open_saga_answer_refund(struct open_saga *open, enum result result);
+/* Answers who confirms what has come to nothing, though its saga still has money to give back. */
+void open_saga_tell_failure(struct open_saga *open, struct confirm_call *call);
 /* Tells who has waited longest that it is still pending. */
 void confirm_answer_pending(struct confirm_call *call);
 

@@ -1,0 +1,57 @@
+/* A gateway that does what the sandbox never would: takes money when it was asked to cancel, answers when nobody waits
+ * any more. It is played here, call by call. */
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import { after, before, test } from 'node:test';
+import { Server, sleep, until } from './harness.mjs';
+
+let act; // (operation) → [status, body], or a promise of it
+const gateway = createServer(async (request, response) => {
+  for await (const chunk of request) void chunk;
+  const [, , kind, id, action] = request.url.split(/[/?]/);
+  const operation = kind === 'refunds' ? 'refund' : request.method === 'GET' ? 'retrieve' : id ? action : 'create';
+  const [status, body] = await act(operation);
+  response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body));
+});
+const intent = (status, refunded = 0) => [200, { id: 'pi_1', object: 'payment_intent', status, amount_received: 5000, latest_charge: { amount_refunded: refunded } }];
+const wrong = (status) => [status, { error: { type: 'api_error', code: 'wrong' } }];
+
+let server;
+before(async () => {
+  await new Promise((done) => gateway.listen(0, '127.0.0.1', done));
+  server = await Server.start({ payments: `http://127.0.0.1:${gateway.address().port}`, env: { ONSALE_PAYMENTS_KEY: 'sk_test_played' } });
+});
+after(async () => {
+  await server.stop();
+  gateway.closeAllConnections();
+  gateway.close();
+});
+
+test('who confirms while money that was taken after all goes back is told that it came to nothing', async () => {
+  // red when: a confirm joins a saga whose outcome was told already; the server then ends by an assertion
+  let refund_asked, let_refund_go;
+  const refunding = new Promise((done) => { refund_asked = done; });
+  const gate = new Promise((done) => { let_refund_go = done; });
+  let taken = false;
+  act = async (operation) => {
+    if (operation === 'create') return intent('requires_payment_method');
+    if (operation === 'confirm') return wrong(500);
+    if (operation === 'cancel') { taken = true; return wrong(400); }
+    if (operation === 'retrieve') return taken ? intent('succeeded') : intent('processing');
+    refund_asked();
+    await gate;
+    return [200, { id: 're_1', object: 'refund', status: 'succeeded' }];
+  };
+  const show = await server.show({ hold_seconds: 1, grace_seconds: 0 });
+  const { reservation_id } = await server.hold(show, ['A1']);
+  const first = server.confirm(reservation_id);
+  await refunding;
+  const { status, json } = await first;
+  assert.deepEqual([status, json.code], [410, 'reservation_expired']);
+  const second = server.confirm(reservation_id);
+  await sleep(200); // it has reached the cashier
+  let_refund_go();
+  const again = await second;
+  assert.deepEqual([again.status, again.json.code], [410, 'reservation_expired']);
+  await until('the seat is free', async () => (await server.seats(show)).A1 === 'AVAILABLE');
+});
