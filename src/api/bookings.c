@@ -1,7 +1,8 @@
 /* POST /api/v1/bookings/confirm, and a booking read by who knows its id.
  *
  * Confirm: a hold that is known here goes to the cashier, which answers when the selling commit is on disk (or after
- * five seconds, PENDING). A reservation that is not, was sold before a restart or never was: the ledger is asked. */
+ * five seconds, PENDING). A reservation that is not, was sold before a restart or never was: the ledger is asked. So it
+ * is about one that is sold, since its booking may have been cancelled. */
 #include "api/handlers.h"
 #include "base/container.h"
 #include "base/hash.h"
@@ -184,6 +185,15 @@ static void send_to_cashier(struct call *call, struct confirmation *confirmation
     }
 }
 
+/* Its booking may have been cancelled since: the ledger says. */
+static bool is_booked(struct sale *sale, const struct id *reservation) {
+    show_lock(sale->show);
+    uint32_t slot = hold_find(sale->show, reservation);
+    bool booked = slot != HOLD_NO_SLOT && hold_at(sale->show, slot)->state == HOLD_SOLD;
+    show_unlock(sale->show);
+    return booked;
+}
+
 void handle_confirm(struct call *call) {
     call->timing = TIMING_CONFIRM_SECONDS;
     json_t *document;
@@ -204,7 +214,7 @@ void handle_confirm(struct call *call) {
         return;
     }
     parked->sale = sale_of_reservation(parked->api->sales, &parked->subject);
-    if (parked->sale) {
+    if (parked->sale && !is_booked(parked->sale, &parked->subject)) {
         send_to_cashier(parked, confirmation);
     } else {
         free(confirmation);

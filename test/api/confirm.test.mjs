@@ -41,6 +41,17 @@ test('confirming again, with or without the card, gives the same booking', async
   }
 });
 
+test('confirming again what was given back meanwhile is 410', async () => {
+  // red when: a hold that was sold is answered CONFIRMED without asking the ledger
+  const show = await server.show();
+  const { reservation_id, booking_id } = await server.book(show, ['A1']);
+  await server.settled(booking_id, 'CAPTURED');
+  assert.equal((await refund(booking_id)).status, 200);
+  await server.settled(booking_id, 'REFUNDED');
+  const again = await server.confirm(reservation_id);
+  assert.deepEqual([again.status, again.json.code], [410, 'reservation_expired']);
+});
+
 test('sixty-four confirms of one reservation at once make one booking and one payment', async () => {
   // red when: hold_begin_payment() lets two in
   const show = await server.show();
