@@ -146,6 +146,8 @@ static enum saga_action enter(struct saga *saga, bool fresh) {
 static enum saga_action in_opened(struct saga *saga, enum saga_event event, int64_t now_ms, uint64_t jitter) {
     switch (event) {
     case SAGA_INTENT_CREATED:
+        if (saga->deadline_passed)
+            return write(saga, SAGA_CANCELLED, "expired");
         return write(saga, SAGA_CONFIRMING, NULL);
     case SAGA_DECLINED:
         return write(saga, SAGA_CANCELLED, "declined");
@@ -154,6 +156,8 @@ static enum saga_action in_opened(struct saga *saga, enum saga_event event, int6
     case SAGA_NOT_SENT:
     case SAGA_UNKNOWN:
         /* Creating asks nothing of the fan's card: a second intent that is never confirmed does no harm. */
+        if (saga->deadline_passed)
+            return write(saga, SAGA_CANCELLED, "expired");
         if (saga->tries >= TRIES_BEFORE_GIVING_UP)
             return write(saga, SAGA_CANCELLED, "gateway_unavailable");
         if (event == SAGA_UNKNOWN)
@@ -300,6 +304,15 @@ static enum saga_action in_refunding(struct saga *saga, enum saga_event event, i
     }
 }
 
+/* The wait is over. A payment is not begun, or tried again, once the hold's deadline has passed. */
+static enum saga_action go_on(struct saga *saga) {
+    if (saga->deadline_passed && saga->after == SAGA_DO_CREATE)
+        return write(saga, SAGA_CANCELLED, "expired");
+    if (saga->deadline_passed && saga->after == SAGA_DO_CONFIRM)
+        return write(saga, SAGA_CANCELLING, "expired");
+    return saga->after;
+}
+
 enum saga_action saga_step(struct saga *saga, enum saga_event event, int64_t now_ms, uint64_t jitter) {
     assert((unsigned)event < SAGA_EVENT_COUNT);
     switch (event) {
@@ -311,7 +324,7 @@ enum saga_action saga_step(struct saga *saga, enum saga_event event, int64_t now
     case SAGA_WRITE_REFUSED:
         return SAGA_DO_END;
     case SAGA_TIMER:
-        return saga->after;
+        return go_on(saga);
     case SAGA_DEADLINE:
         saga->deadline_passed = true;
         return SAGA_DO_NOTHING;

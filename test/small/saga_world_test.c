@@ -357,9 +357,34 @@ static void a_payment_past_its_deadline_is_cancelled_at_the_gateway_first(void *
     assert_int_equal(saga.target, SAGA_CANCELLED);
 }
 
+/* Red if a payment is begun, or tried again, once the hold's deadline has passed. */
+static void past_the_deadline_no_payment_is_begun_any_more(void **state) {
+    (void)state;
+    const struct booking opened = {.amount = AMOUNT, .attempt = 1, .saga = SAGA_OPENED};
+    struct saga saga = {.has_token = true, .deadline_passed = true, .booking = opened};
+    assert_int_equal(saga_step(&saga, SAGA_INTENT_CREATED, 1, 0), SAGA_DO_WRITE);
+    assert_int_equal(saga.target, SAGA_CANCELLED);
+    assert_string_equal(saga.booking.reason, "expired");
+
+    saga = (struct saga){.has_token = true, .booking = opened};
+    assert_int_equal(saga_step(&saga, SAGA_NOT_SENT, 1, 0), SAGA_DO_WAIT);
+    assert_int_equal(saga_step(&saga, SAGA_DEADLINE, 2, 0), SAGA_DO_NOTHING);
+    assert_int_equal(saga_step(&saga, SAGA_TIMER, 2, 0), SAGA_DO_WRITE);
+    assert_int_equal(saga.target, SAGA_CANCELLED);
+
+    saga = (struct saga){.has_token = true, .booking = opened};
+    saga.booking.saga = SAGA_CONFIRMING;
+    assert_int_equal(saga_step(&saga, SAGA_NOT_SENT, 1, 0), SAGA_DO_WAIT);
+    assert_int_equal(saga_step(&saga, SAGA_DEADLINE, 2, 0), SAGA_DO_NOTHING);
+    assert_int_equal(saga_step(&saga, SAGA_TIMER, 2, 0), SAGA_DO_WRITE);
+    assert_int_equal(saga.target, SAGA_CANCELLING);
+    assert_string_equal(saga.booking.reason, "expired");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_payment_past_its_deadline_is_cancelled_at_the_gateway_first),
+        cmocka_unit_test(past_the_deadline_no_payment_is_begun_any_more),
         cmocka_unit_test(every_order_of_faults_gives_a_refund_once),
         cmocka_unit_test(every_order_of_faults_ends_with_money_and_seats_agreeing),
     };
