@@ -51,15 +51,19 @@ static void refuse_element(struct call *call, const char *key, size_t index, con
     call_refuse_field(call, pointer, detail);
 }
 
+static void refuse_list(struct call *call, const char *key, bool is_missing) {
+    char pointer[40], detail[120];
+    snprintf(pointer, sizeof pointer, "/%s", key);
+    snprintf(detail, sizeof detail, is_missing ? "%s is missing" : "%s has to be a list with at least one seat id",
+             key);
+    call_refuse_field(call, pointer, detail);
+}
+
 bool read_seats(struct call *call, const json_t *document, const char *key, uint32_t most, uint32_t *seats,
                 uint32_t *count) {
     const json_t *list = json_object_get(document, key);
-    char pointer[40];
-    snprintf(pointer, sizeof pointer, "/%s", key);
     if (!json_is_array(list) || json_array_size(list) == 0) {
-        char detail[120];
-        snprintf(detail, sizeof detail, list ? "%s has to be a list with at least one seat id" : "%s is missing", key);
-        call_refuse_field(call, pointer, detail);
+        refuse_list(call, key, !list);
         return false;
     }
     size_t length = json_array_size(list);
