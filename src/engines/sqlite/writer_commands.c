@@ -323,6 +323,8 @@ static enum result cancel_sold(struct writer *writer, const struct ledger_comman
     bind_booking_step(cancel, booking, &texts);
     bind_bytes(cancel, 12, buffer_bytes(&writer->seat_ids));
     bind_bytes(cancel, 13, buffer_bytes(&writer->seat_amounts));
+    /* A booking only ever loses seats: with as many as when it was read, it is as it was read. */
+    bind_int(cancel, 21, booking->seat_count);
     enum result result = update_booking(writer, WRITE_CANCEL_BOOKING, booking, command->booking.from_saga);
 
     id_format_uuid(&booking->show_id, show_text);
