@@ -12,7 +12,7 @@
 
 #include "api/call.h"
 
-#define IDEMPOTENCY_KEEP_MS (8 * 86400000LL)
+#define IDEMPOTENCY_KEEP_MS LEDGER_ANSWER_KEEP_MS
 
 MUST_USE enum result idempotency_new(struct idempotency **idempotency);
 void idempotency_free(struct idempotency *idempotency);

@@ -69,7 +69,9 @@ struct booking {
     int64_t created_ms, updated_ms, confirmed_ms;
 };
 
-/* The final answer to a keyed request. */
+#define LEDGER_ANSWER_KEEP_MS (8 * 86400000LL)
+
+/* The final answer to a keyed request. A key that has one keeps it for LEDGER_ANSWER_KEEP_MS: another is not taken. */
 struct kept_answer {
     struct id key; /* none: do not keep */
     struct id body_hash;

@@ -14,7 +14,7 @@
  * what is sold or let go before its turn comes need not be told at all. */
 #define SEATS_A_SECOND 4096
 #define ANSWERS_EVERY_MS 500 /* … of answers */
-#define FORGET_EVERY_MS 3600000
+#define FORGET_EVERY_MS 60000 /* … of those it may forget, some thousands at a time: more in a day than come in one */
 #define ANSWERS_AT_ONCE 256
 #define RATE_SECONDS 10
 

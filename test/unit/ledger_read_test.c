@@ -303,8 +303,33 @@ static void odd_names_are_kept_to_the_letter(void **state) {
     world_remove(&world);
 }
 
+static void the_first_answer_of_a_key_stays_until_its_time_is_over(void **state) {
+    /* red when: a later answer takes the place of one that is still good, or none that is not */
+    (void)state;
+    struct world world;
+    world_start(&world, LEDGER_OPTIMISTIC);
+    static const struct {
+        int64_t later_ms;
+        const char *body;
+        const char *kept;
+    } steps[] = {{0, "first", "first"},
+                 {LEDGER_ANSWER_KEEP_MS, "second", "first"},
+                 {LEDGER_ANSWER_KEEP_MS + 1, "third", "third"}};
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        char kept[32];
+        struct kept_answer answer = answer_of(1, steps[i].body);
+        answer.created_ms += steps[i].later_ms;
+        struct ledger_command command = {.kind = LEDGER_KEEP_ANSWERS, .answers = {.count = 1, .answers = &answer}};
+        assert_int_equal(world_do(&world, &command), RESULT_OK);
+        world_ask_text(&world, "SELECT CAST(body AS TEXT) FROM kept_answers", kept, sizeof kept);
+        assert_string_equal(kept, steps[i].kept);
+    }
+    world_remove(&world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_first_answer_of_a_key_stays_until_its_time_is_over),
         cmocka_unit_test(a_show_is_kept_as_it_was_made),
         cmocka_unit_test(others_find_the_columns_that_they_know),
         cmocka_unit_test(an_answer_is_kept_with_what_it_answers_or_not_at_all),

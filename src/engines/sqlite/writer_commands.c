@@ -39,13 +39,15 @@ static enum result look(struct writer *writer, enum write_statement statement, b
 static enum result keep_answer(struct writer *writer, const struct kept_answer *answer) {
     if (id_is_none(&answer->key))
         return RESULT_OK;
-    char created[CLOCK_TEXT_BYTES];
+    char created[CLOCK_TEXT_BYTES], outlived[CLOCK_TEXT_BYTES];
     sqlite3_stmt *keep = statement_of(writer, WRITE_KEEP_ANSWER);
     bind_blob(keep, 1, (struct bytes){(const char *)answer->key.at, sizeof answer->key.at});
     bind_blob(keep, 2, (struct bytes){(const char *)answer->body_hash.at, sizeof answer->body_hash.at});
     bind_int(keep, 3, answer->status);
     bind_blob(keep, 4, answer->body);
     bind_time(keep, 5, answer->created_ms, created);
+    /* The first answer stays, unless its time is over and only its row is still there. */
+    bind_time(keep, 6, answer->created_ms - LEDGER_ANSWER_KEEP_MS, outlived);
     return writer_run(writer, WRITE_KEEP_ANSWER);
 }
 
