@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const struct {
     const char *name;
@@ -28,6 +29,7 @@ static void write_help(FILE *out) {
 
 int main(int count, char **arguments) {
     signal(SIGPIPE, SIG_IGN);
+    umask(077); /* what is kept is nobody else's to read */
     hash_set_up();
     json_set_up();
     const char *wanted = count > 1 ? arguments[1] : "";

@@ -231,6 +231,8 @@ void handle_admin_change_show(struct call *call) {
 static void set_hand(struct call *call, enum sale_hand hand) {
     struct sale_terms terms;
     sale_copy_terms(call->sale, &terms, NULL);
+    if (hand == SALE_PAUSED && terms.hand != SALE_PAUSED)
+        terms.resumes_to = terms.hand == SALE_OPENED ? SALE_OPENED : SALE_AUTO;
     terms.hand = hand;
     change_terms(call, &terms);
 }
@@ -243,10 +245,11 @@ void handle_admin_pause(struct call *call) {
     set_hand(call, SALE_PAUSED);
 }
 
-/* Back to what it was before the pause: opened by hand if its time has not come, else by its time. */
+/* Back to what it was before the pause: by its time, or opened by hand. A show that is not paused stays as it is. */
 void handle_admin_resume(struct call *call) {
-    bool due = call->now_ms >= atomic_load(&call->sale->on_sale_ms);
-    set_hand(call, due ? SALE_AUTO : SALE_OPENED);
+    struct sale_terms terms;
+    sale_copy_terms(call->sale, &terms, NULL);
+    set_hand(call, terms.hand == SALE_PAUSED ? terms.resumes_to : terms.hand);
 }
 
 void handle_admin_close(struct call *call) {

@@ -66,7 +66,8 @@ struct api_services {
     /* False: 503, the call stays the caller's. */
     bool (*confirm)(void *runtime, struct confirm_call *call);
     bool (*refund)(void *runtime, struct refund_call *call);
-    void (*clerk)(void *runtime, struct clerk_job *job);
+    /* `long_work`: an operator's, such as reading a stadium's plan; it must not make fans wait. */
+    void (*clerk)(void *runtime, struct clerk_job *job, bool long_work);
     void (*wake_ticker)(void *runtime);
     bool (*is_ready)(void *runtime);
     /* A show that was just made: the hold store is told of it. */

@@ -168,6 +168,21 @@ static bool read_token(struct call *call, const json_t *document, struct confirm
     return true;
 }
 
+/* The payment token is not left in memory that is given back. */
+static void confirmation_free(struct confirmation *confirmation) {
+    if (confirmation)
+        sodium_memzero(confirmation->confirm.token, sizeof confirmation->confirm.token);
+    free(confirmation);
+}
+
+/* The body is not needed any more, and the token is in it: it is not copied, and wiped where it was. */
+static struct call *park_without_body(struct call *call) {
+    if (call->parked && call->body.length)
+        sodium_memzero((char *)(uintptr_t)call->body.at, call->body.length);
+    call->body = (struct bytes){NULL, 0};
+    return call_park(call);
+}
+
 static void send_to_cashier(struct call *call, struct confirmation *confirmation) {
     struct api *api = call->api;
     struct confirm_call *confirm = &confirmation->confirm;
@@ -179,8 +194,7 @@ static void send_to_cashier(struct call *call, struct confirmation *confirmation
     confirm->answer_key = call->answer_key;
     call_leave_reactor(call);
     if (!api->services.confirm(api->services.runtime, confirm)) {
-        sodium_memzero(confirm->token, sizeof confirm->token);
-        free(confirmation);
+        confirmation_free(confirmation);
         call_refuse(call, RESULT_OVERLOADED, NULL);
     }
 }
@@ -208,16 +222,16 @@ void handle_confirm(struct call *call) {
         understood = read_reservation(call, document) && read_token(call, document, &confirmation->confirm);
     }
     json_decref(document);
-    struct call *parked = understood ? call_park(call) : NULL;
+    struct call *parked = understood ? park_without_body(call) : NULL;
     if (!parked) {
-        free(confirmation);
+        confirmation_free(confirmation);
         return;
     }
     parked->sale = sale_of_reservation(parked->api->sales, &parked->subject);
     if (parked->sale && !is_booked(parked->sale, &parked->subject)) {
         send_to_cashier(parked, confirmation);
     } else {
-        free(confirmation);
+        confirmation_free(confirmation);
         call_on_clerk(parked, look_up_booking);
     }
 }

@@ -51,7 +51,7 @@ void call_leave_reactor(struct call *call) {
 void call_on_clerk(struct call *call, void (*work)(struct clerk_job *job, struct ledger_reader *reader)) {
     call_leave_reactor(call);
     call->job.run = work;
-    call->api->services.clerk(call->api->services.runtime, &call->job);
+    call->api->services.clerk(call->api->services.runtime, &call->job, call->route->side != SIDE_FAN);
 }
 
 struct call *call_of_job(struct clerk_job *job) {

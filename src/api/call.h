@@ -15,7 +15,7 @@
 #include "net/reactor.h"
 
 enum route_side { SIDE_FAN, SIDE_OPERATOR, SIDE_PROBE };
-enum route_body { BODY_NONE, BODY_JSON, BODY_MAYBE_JSON };
+enum route_body { BODY_NONE, BODY_JSON };
 
 struct call;
 

@@ -17,13 +17,17 @@ void handle_healthz(struct call *call) {
     reply_status(call, 200, BYTES("{\"status\":\"ok\"}"));
 }
 
-/* Ready: recovery is done, and the ledger takes bookings. */
+/* Ready: recovery is done, holds are taken, the ledger takes bookings. */
 void handle_readyz(struct call *call) {
     if (!call->api->services.is_ready(call->api->services.runtime))
         call_refuse(call, RESULT_OVERLOADED, "the server is starting");
     else if (call->api->ledger->failed(call->api->ledger->engine))
         call_refuse(call, RESULT_LEDGER_UNAVAILABLE,
                     "the ledger has failed: stop the server, mend the disk, start it again");
+    else if (!call->api->holds->takes(call->api->holds->engine))
+        call_refuse(call, RESULT_HOLD_STORE_UNAVAILABLE,
+                    "no hold can be taken: the journal of holds cannot be written; stop the server, mend the disk, "
+                    "start it again");
     else
         reply_status(call, 200, BYTES("{\"status\":\"ready\"}"));
 }

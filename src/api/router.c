@@ -137,6 +137,20 @@ static enum result admit(struct api *api, bool operator_side, const struct http_
     return RESULT_OK;
 }
 
+/* ";q=0", ";q=0.0" …: named in order to be refused (RFC 9110 section 12.4.2). */
+static bool weighs_nothing(struct bytes parameters) {
+    for (size_t i = 0; i + 1 < parameters.length; i++) {
+        if ((parameters.at[i] != 'q' && parameters.at[i] != 'Q') || parameters.at[i + 1] != '=' || i == 0 ||
+            !strchr("; \t", parameters.at[i - 1]))
+            continue;
+        for (size_t digit = i + 2; digit < parameters.length && strchr("0123456789.", parameters.at[digit]); digit++)
+            if (parameters.at[digit] >= '1' && parameters.at[digit] <= '9')
+                return false;
+        return true;
+    }
+    return false;
+}
+
 /* True if `coding` is named in Accept-Encoding and not with a weight of 0. */
 static bool accepts(struct bytes list, const char *coding) {
     size_t length = strlen(coding);
@@ -146,15 +160,9 @@ static bool accepts(struct bytes list, const char *coding) {
         while (at < end && (list.at[at] == ' ' || list.at[at] == '\t'))
             at++;
         struct bytes item = {list.at + at, end - at};
-        if (item.length >= length && bytes_equal_nocase((struct bytes){item.at, length}, bytes_of(coding))) {
-            struct bytes rest = {item.at + length, item.length - length};
-            const char *weight = rest.length ? memchr(rest.at, '=', rest.length) : NULL;
-            if (!weight)
-                return true;
-            for (const char *c = weight + 1; c < rest.at + rest.length; c++)
-                if (*c >= '1' && *c <= '9')
-                    return true;
-        }
+        if (item.length >= length && bytes_equal_nocase((struct bytes){item.at, length}, bytes_of(coding)) &&
+            (item.length == length || strchr("; \t", item.at[length])))
+            return !weighs_nothing((struct bytes){item.at + length, item.length - length});
         at = end + 1;
     }
     return false;

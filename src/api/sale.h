@@ -23,13 +23,12 @@ enum sale_status {
     SALE_STATUS_CLOSED
 };
 
-#define SALE_IMAGE_BYTES 96
-
 struct sale_terms {
     char event_name[LIMIT_NAME_BYTES + 1];
     int64_t start_ms;   /* 0: not set */
     int64_t on_sale_ms; /* 0: at once */
     enum sale_hand hand;
+    enum sale_hand resumes_to; /* while PAUSED: what it was before */
     struct show_settings seats;
 };
 

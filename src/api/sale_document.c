@@ -151,7 +151,7 @@ enum result sale_read_terms(const json_t *document, const struct plan *plan, str
     struct sale_terms read = *terms;
     int64_t hold_seconds = read.seats.hold_seconds, grace_seconds = read.seats.grace_seconds;
     int64_t most = read.seats.max_seats_per_user, attempts = read.seats.payment_attempts;
-    int hand = (int)read.hand, orphan = (int)read.seats.orphan_rule;
+    int hand = (int)read.hand, resumes_to = (int)read.resumes_to, orphan = (int)read.seats.orphan_rule;
 
     enum result result = read_name(document, &read, fault);
     if (result == RESULT_OK)
@@ -171,6 +171,8 @@ enum result sale_read_terms(const json_t *document, const struct plan *plan, str
     if (result == RESULT_OK)
         result = read_choice(document, "sale", hand_names, 4, &hand, fault);
     if (result == RESULT_OK)
+        result = read_choice(document, "resumes_to", hand_names, 2, &resumes_to, fault);
+    if (result == RESULT_OK)
         result = read_waiting_room(document, fault);
     if (result == RESULT_OK)
         result = sale_read_prices(document, plan, &read, fault);
@@ -185,6 +187,7 @@ enum result sale_read_terms(const json_t *document, const struct plan *plan, str
     read.seats.payment_attempts = (uint32_t)attempts;
     read.seats.orphan_rule = (enum orphan_rule)orphan;
     read.hand = (enum sale_hand)hand;
+    read.resumes_to = (enum sale_hand)resumes_to;
     *terms = read;
     return RESULT_OK;
 }
@@ -221,6 +224,7 @@ void sale_write_settings(const struct sale_terms *terms, const struct plan *plan
     json_open(&writer, '{');
     write_settings(terms, plan, &writer);
     json_member_text(&writer, "sale", hand_names[terms->hand]);
+    json_member_text(&writer, "resumes_to", hand_names[terms->resumes_to]);
     json_close(&writer, '}');
 }
 

@@ -13,7 +13,6 @@
 #define LIMIT_FAN_BODY_BYTES (16 * 1024)    /* body of a fan's call */
 #define LIMIT_ADMIN_BODY_BYTES (64 * 1024)  /* body of an operator's call, but for the two below */
 #define LIMIT_PLAN_BYTES (48 * 1024 * 1024) /* a seating plan */
-#define LIMIT_IMAGE_BYTES (2 * 1024 * 1024) /* an artist's picture */
 #define LIMIT_REACTORS 64
 #define LIMIT_LISTENERS 4                      /* of one reactor */
 #define LIMIT_EMPTY_LINES 4                    /* before a request */

@@ -110,6 +110,16 @@ static void add_timing(struct buffer *out, const char *metric, const char *help,
                   (long long)below);
 }
 
+/* Problem codes are results' names in small letters (api/problems.def). */
+static void add_refusals(struct buffer *out, enum result result) {
+    if (!metric_refusals(result))
+        return;
+    buffer_add_text(out, "onsale_refusals_total{code=\"");
+    for (const char *c = result_name(result); *c; c++)
+        buffer_add_char(out, *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c);
+    buffer_printf(out, "\"} %lld\n", (long long)metric_refusals(result));
+}
+
 void metrics_write(struct buffer *out) {
 #define COUNTER(name, metric, help) add_value(out, metric, help, "counter", metric_value(METRIC_##name));
 #define GAUGE(name, metric, help) add_value(out, metric, help, "gauge", metric_value(METRIC_##name));
@@ -119,10 +129,6 @@ void metrics_write(struct buffer *out) {
 #undef GAUGE
 #undef TIMING
     add_header(out, "onsale_refusals_total", "Requests refused, by problem code.", "counter");
-    for (int i = 0; i < RESULT_COUNT; i++) {
-        int64_t count = metric_refusals((enum result)i);
-        if (count)
-            buffer_printf(out, "onsale_refusals_total{code=\"%s\"} %lld\n", result_name((enum result)i),
-                          (long long)count);
-    }
+    for (int i = 0; i < RESULT_COUNT; i++)
+        add_refusals(out, (enum result)i);
 }

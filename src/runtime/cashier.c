@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/container.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "net/reactor.h"
 #include "runtime/open_saga.h"
 
@@ -292,6 +293,7 @@ enum result cashier_adopt(struct cashier *cashier, const struct booking *booking
     if (!open)
         return RESULT_OVERLOADED;
     open->saga.booking = *booking;
+    metric_add(METRIC_SAGAS_REVIEW, booking->saga == SAGA_REVIEW);
     open->is_sold = booking->saga == SAGA_CAPTURING || booking->saga == SAGA_REFUNDING;
     if (!find_seats(open)) {
         open_saga_end(open);

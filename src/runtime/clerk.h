@@ -1,4 +1,4 @@
-/* The clerk: a thread that may block. It has a reader of the ledger, and does what reactors hand it, one job after the
+/* A clerk: a thread that may block. It has a reader of the ledger, and does what reactors hand it, one job after the
  * other: reading bookings, reading a stadium's plan. */
 #ifndef ONSALE_RUNTIME_CLERK_H
 #define ONSALE_RUNTIME_CLERK_H

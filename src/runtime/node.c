@@ -18,7 +18,7 @@ struct node {
     struct reactor *reactors[LIMIT_REACTORS + 1]; /* the last one is the operator's */
     pthread_t threads[LIMIT_REACTORS + 1];
     unsigned reactor_count;
-    struct clerk *clerk;
+    struct clerk *fans_clerk, *operators_clerk;
     struct cashier *cashier;
     struct ticker *ticker;
     atomic_bool ready;
@@ -36,9 +36,9 @@ static bool service_refund(void *runtime, struct refund_call *call) {
     return cashier_refund(node->cashier, call);
 }
 
-static void service_clerk(void *runtime, struct clerk_job *job) {
+static void service_clerk(void *runtime, struct clerk_job *job, bool long_work) {
     struct node *node = runtime;
-    clerk_run(node->clerk, job);
+    clerk_run(long_work ? node->operators_clerk : node->fans_clerk, job);
 }
 
 static void service_wake_ticker(void *runtime) {
@@ -138,7 +138,9 @@ static enum result start_threads(struct node *node, char *fault, size_t fault_si
     struct cashier_settings cashier = {node->with.ledger, node->with.holds.store, node->with.payments, &node->sales};
     enum result result = cashier_new(&cashier, &node->cashier);
     if (result == RESULT_OK)
-        result = clerk_start(node->with.ledger, &node->clerk);
+        result = clerk_start(node->with.ledger, &node->fans_clerk);
+    if (result == RESULT_OK)
+        result = clerk_start(node->with.ledger, &node->operators_clerk);
     for (unsigned i = 0; i < node->reactor_count && result == RESULT_OK; i++) {
         if (pthread_create(&node->threads[i], NULL, run_reactor, node->reactors[i]))
             result = RESULT_OVERLOADED;
@@ -338,7 +340,8 @@ void node_stop(struct node *node) {
     for (unsigned i = 0; i < node->reactor_count; i++)
         pthread_join(node->threads[i], NULL);
     ticker_stop(node->ticker);
-    clerk_stop(node->clerk);
+    clerk_stop(node->fans_clerk);
+    clerk_stop(node->operators_clerk);
     cashier_stop(node->cashier);
     node->with.ledger->close(node->with.ledger->engine);
     node->with.holds.close(node->with.holds.store);

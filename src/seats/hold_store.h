@@ -64,6 +64,8 @@ struct hold_store {
     void (*step)(void *engine, struct hold_step_call *call);
     /* Ends what is due in the show, at most a batch; returns true if more is due. The ticker calls it. */
     bool (*expire)(void *engine, struct show *show, int64_t now_ms);
+    /* Whether new holds can be taken; false: take() is HOLD_STORE_UNAVAILABLE, until the engine is well again. */
+    bool (*takes)(void *engine);
 };
 
 #endif

@@ -242,3 +242,24 @@ test('a show whose seats are all gone says SOLD_OUT', async () => {
   await server.book(show, ['A1', 'A2'], 'ann', null);
   assert.equal((await server.fan('GET', `/api/v1/shows/${show}`)).json.status, 'SOLD_OUT');
 });
+
+test('a show that is paused before its time waits for it again when it is resumed', async () => {
+  // red when: resume opens whatever was paused
+  const show = await server.show({ on_sale_time: '2099-01-01T10:00:00Z' });
+  const hand = async (what) => (await server.admin('POST', `/api/v1/admin/shows/${show}/${what}`)).json.status;
+  assert.equal(await hand('pause'), 'PAUSED');
+  assert.equal(await hand('pause'), 'PAUSED');
+  assert.equal(await hand('resume'), 'SCHEDULED');
+  assert.equal(await hand('open'), 'ON_SALE');
+  assert.equal(await hand('pause'), 'PAUSED');
+  assert.equal(await hand('resume'), 'ON_SALE');
+  assert.equal(await hand('close'), 'CLOSED');
+  assert.equal(await hand('resume'), 'CLOSED');
+});
+
+test('a pause takes no body, and any that is sent is ignored', async () => {
+  // red when: the content type of a body that nobody reads is refused
+  const show = await server.show();
+  const { status } = await server.admin('POST', `/api/v1/admin/shows/${show}/pause`, { body: '', type: 'application/x-www-form-urlencoded' });
+  assert.equal(status, 200);
+});

@@ -124,11 +124,16 @@ static void keep_take(struct memory_store *store, struct hold_take_call *call, s
         answers_land(store->answers, answer, ticket);
 }
 
+static bool store_takes(void *engine) {
+    const struct memory_store *store = engine;
+    return !store->journal || journal_takes(store->journal);
+}
+
 static void store_take(void *engine, struct hold_take_call *call) {
     struct memory_store *store = engine;
     struct answer *answer = NULL;
     call->result = RESULT_OK;
-    if (store->journal && !journal_takes(store->journal))
+    if (!store_takes(store))
         call->result = RESULT_HOLD_STORE_UNAVAILABLE;
     if (call->result == RESULT_OK && !id_is_none(&call->answer_key.key))
         call->result = answers_begin(store->answers, &call->answer_key, &answer);
@@ -355,8 +360,12 @@ enum result memory_store_open(const struct memory_store_settings *settings, stru
         store_free(made);
         return result;
     }
-    *store = (struct hold_store){
-        .engine = made, .immediate = true, .take = store_take, .step = store_step, .expire = store_expire};
+    *store = (struct hold_store){.engine = made,
+                                 .immediate = true,
+                                 .take = store_take,
+                                 .step = store_step,
+                                 .expire = store_expire,
+                                 .takes = store_takes};
     return RESULT_OK;
 }
 

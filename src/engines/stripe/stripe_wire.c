@@ -164,7 +164,8 @@ void stripe_read_reply(struct payment_call *call, long http_status, struct bytes
     } else {
         if (http_status == 402)
             call->outcome = PAYMENT_DECLINED;
-        else if (http_status == 409 || http_status == 429)
+        else if (http_status == 401 || http_status == 403 || http_status == 409 || http_status == 429)
+            /* Our key is refused, or it is too much at once: no fan's fault, and nothing happened. */
             call->outcome = PAYMENT_BUSY;
         else if (http_status >= 400 && http_status < 500)
             call->outcome = PAYMENT_REFUSED;
