@@ -131,7 +131,7 @@ export function split_answers(text, { heads_only = false } = {}) {
 }
 
 export class Server {
-  static async start({ data, args = [], env = {}, payments = 'sandbox', ready = true, keep_data = false } = {}) {
+  static async start({ data, args = [], env = {}, payments = 'sandbox', ready = true, keep_data = false, wrapper = [] } = {}) {
     const server = new Server();
     server.owns_data = !data && !keep_data;
     server.data = data ?? make_folder();
@@ -139,6 +139,7 @@ export class Server {
     server.args = args;
     server.env = env;
     server.payments = payments;
+    server.wrapper = wrapper; // a command in front, which becomes the server
     await server.spawn({ ready });
     return server;
   }
@@ -150,7 +151,8 @@ export class Server {
     this.stderr ??= ''; // of all runs, restarts included
     this.started_ms = Date.now();
     this.agent = new Agent({ keepAlive: true, maxSockets: 512 });
-    this.child = spawn(onsale, args, { env: { ...process.env, ...this.env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const [program, ...words] = [...this.wrapper, onsale, ...args];
+    this.child = spawn(program, words, { env: { ...process.env, ...this.env }, stdio: ['ignore', 'pipe', 'pipe'] });
     this.child.stderr.setEncoding('utf8');
     this.child.stderr.on('data', (text) => { this.stderr += text; });
     this.child.stdout.resume();
