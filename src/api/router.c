@@ -46,13 +46,8 @@ static bool split(struct bytes path, struct segments *segments) {
 }
 
 static struct segments patterns[sizeof api_routes / sizeof api_routes[0]];
-
-static void split_patterns(void) {
-    for (unsigned i = 0; i < api_route_count; i++) {
-        bool fits = split(bytes_of(api_routes[i].pattern), &patterns[i]);
-        assert(fits);
-    }
-}
+/* A pattern that spells out what this one takes for an id, or NULL: /bookings/confirm is no booking. */
+static const struct segments *rivals[sizeof api_routes / sizeof api_routes[0]];
 
 struct subjects {
     struct bytes show, reservation, booking; /* at NULL: not in the pattern */
@@ -79,6 +74,27 @@ static bool is_for(const struct route *route, bool operator_side) {
     return (route->side != SIDE_FAN) == operator_side;
 }
 
+static void split_patterns(void) {
+    struct subjects subjects;
+    for (unsigned i = 0; i < api_route_count; i++) {
+        bool fits = split(bytes_of(api_routes[i].pattern), &patterns[i]);
+        assert(fits);
+    }
+    for (unsigned i = 0; i < api_route_count; i++)
+        for (unsigned other = 0; other < api_route_count; other++)
+            if (strchr(api_routes[i].pattern, '{') && !strchr(api_routes[other].pattern, '{') &&
+                is_for(&api_routes[i], !is_for(&api_routes[other], false)) &&
+                matches(&patterns[i], &patterns[other], &subjects))
+                rivals[i] = &patterns[other];
+}
+
+/* True if the path is one of that route, whatever the method. */
+static bool is_of_route(unsigned route, bool operator_side, const struct segments *path, struct subjects *subjects) {
+    struct subjects of_rival;
+    return is_for(&api_routes[route], operator_side) && matches(&patterns[route], path, subjects) &&
+           !(rivals[route] && matches(rivals[route], path, &of_rival));
+}
+
 /* NOT_FOUND, METHOD_NOT_ALLOWED, or the route and what its path names. */
 static enum result find_route(const struct http_request *request, bool operator_side, const struct route **route,
                               struct subjects *subjects) {
@@ -88,7 +104,7 @@ static enum result find_route(const struct http_request *request, bool operator_
     if (!split(request->path, &path))
         return RESULT_NOT_FOUND;
     for (unsigned i = 0; i < api_route_count; i++) {
-        if (!is_for(&api_routes[i], operator_side) || !matches(&patterns[i], &path, subjects))
+        if (!is_of_route(i, operator_side, &path, subjects))
             continue;
         if (api_routes[i].method == method) {
             *route = &api_routes[i];
@@ -235,7 +251,7 @@ static void add_allow(struct buffer *headers, const struct http_request *request
     if (!split(request->path, &path))
         return;
     for (unsigned i = 0; i < api_route_count; i++) {
-        if (!is_for(&api_routes[i], operator_side) || !matches(&patterns[i], &path, &subjects))
+        if (!is_of_route(i, operator_side, &path, &subjects))
             continue;
         buffer_printf(headers, "%s%s", between, http_method_name(api_routes[i].method));
         between = ", ";
