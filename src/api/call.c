@@ -218,9 +218,19 @@ bool call_has_etag(const struct call *call, const char *etag) {
     return false;
 }
 
+/* Every viewer of a seat map gets these, so they are put together without printf, which would cost more than all else
+ * that is done for a 304. */
 static void add_prepared_headers(struct buffer *headers, const struct prepared *prepared) {
-    buffer_printf(headers, "Cache-Control: %s\r\nETag: %s\r\nVary: Accept-Encoding\r\n%s", prepared->cache_control,
-                  prepared->etag, prepared->more ? prepared->more : "");
+    buffer_add_bytes(headers, BYTES("Cache-Control: "));
+    buffer_add_text(headers, prepared->cache_control);
+    buffer_add_bytes(headers, BYTES("\r\nETag: "));
+    buffer_add_text(headers, prepared->etag);
+    buffer_add_bytes(headers, BYTES("\r\nVary: Accept-Encoding\r\n"));
+    if (prepared->has_sequence) {
+        buffer_add_bytes(headers, BYTES("X-Sequence: "));
+        buffer_add_u64(headers, prepared->sequence);
+        buffer_add_bytes(headers, BYTES("\r\n"));
+    }
 }
 
 void call_reply_not_modified(struct call *call, const struct prepared *prepared) {
@@ -240,8 +250,9 @@ void call_reply_prepared(struct call *call, const struct prepared *prepared) {
     if (call->exchange) {
         char room[512];
         struct buffer headers = {.at = room, .capacity = sizeof room, .limit = sizeof room};
-        buffer_printf(&headers, "Content-Type: %s\r\n%s", prepared->content_type,
-                      prepared->gzip ? "Content-Encoding: gzip\r\n" : "");
+        buffer_add_bytes(&headers, BYTES("Content-Type: "));
+        buffer_add_text(&headers, prepared->content_type);
+        buffer_add_bytes(&headers, prepared->gzip ? BYTES("\r\nContent-Encoding: gzip\r\n") : BYTES("\r\n"));
         add_prepared_headers(&headers, prepared);
         assert(buffer_ok(&headers));
         log_answer(call, 200);

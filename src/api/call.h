@@ -101,7 +101,8 @@ struct prepared {
     const char *cache_control;
     const char *etag; /* quotes included */
     bool gzip;
-    const char *more;
+    bool has_sequence; /* told as X-Sequence */
+    uint64_t sequence;
 };
 void call_reply_prepared(struct call *call, const struct prepared *prepared);
 void call_reply_not_modified(struct call *call, const struct prepared *prepared);

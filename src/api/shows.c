@@ -83,15 +83,15 @@ void handle_read_plan(struct call *call) {
 #define SEATS_CACHE "public, max-age=0, s-maxage=1"
 
 static void reply_seats(struct call *call, enum feed_form form, struct blob *blob, uint64_t sequence) {
-    char etag[FEED_ETAG_BYTES], more[48];
+    char etag[FEED_ETAG_BYTES];
     feed_etag(call->sale->feed, form, sequence, etag);
-    snprintf(more, sizeof more, "X-Sequence: %llu\r\n", (unsigned long long)sequence);
     struct prepared prepared = {.body = blob,
                                 .content_type = form == FEED_BITS ? "application/octet-stream" : "application/json",
                                 .cache_control = SEATS_CACHE,
                                 .etag = etag,
                                 .gzip = form == FEED_JSON_GZIP,
-                                .more = more};
+                                .has_sequence = true,
+                                .sequence = sequence};
     if (blob)
         call_reply_prepared(call, &prepared);
     else

@@ -3,7 +3,6 @@
 #include "base/panic.h"
 #include "base/random.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <zlib.h>
 
@@ -59,8 +58,18 @@ void feed_free(struct seat_feed *feed) {
 void feed_etag(const struct seat_feed *feed, enum feed_form form, uint64_t sequence,
                char text[static FEED_ETAG_BYTES]) {
     static const char letters[FEED_FORM_COUNT] = {'j', 'z', 'b'};
-    snprintf(text, FEED_ETAG_BYTES, "\"%012llx-%llu%c\"", (unsigned long long)(feed->start & 0xffffffffffff),
-             (unsigned long long)sequence, letters[form]);
+    uint8_t start[6];
+    char digits[2 * sizeof start];
+    for (unsigned i = 0; i < sizeof start; i++)
+        start[i] = (uint8_t)(feed->start >> (40 - 8 * i));
+    hex_encode(start, sizeof start, digits);
+    struct buffer out = {.at = text, .capacity = FEED_ETAG_BYTES, .limit = FEED_ETAG_BYTES};
+    buffer_add_char(&out, '"');
+    buffer_add(&out, digits, sizeof digits);
+    buffer_add_char(&out, '-');
+    buffer_add_u64(&out, sequence);
+    buffer_add(&out, (char[]){letters[form], '"', '\0'}, 3);
+    assert(buffer_ok(&out));
 }
 
 struct blob *feed_get(struct seat_feed *feed, enum feed_form form, uint64_t *sequence) {
