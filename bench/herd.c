@@ -38,6 +38,7 @@ static const char usage[] = "usage: onsale-herd get|reserve|sellout|idle --serve
                             "  --accept-encoding E  get\n"
                             "  --show UUID          reserve, sellout: whose seats; may be repeated\n"
                             "  --token TOKEN        sellout: the payment_token\n"
+                            "  --spin               never sleep: the server is not charged for waking this core up\n"
                             "  --best               sellout: best available instead of named seats\n";
 
 static char receive_bytes[1 << 18];
@@ -190,7 +191,8 @@ static int64_t server_cpu_ns(const struct herd *herd) {
 
 static void poll_once(struct herd *herd) {
     struct epoll_event events[256];
-    int count = epoll_wait(herd->epoll, events, 256, herd->waiting ? 2 : 20);
+    int wait_ms = herd->options.spin ? 0 : herd->waiting ? 2 : 20;
+    int count = epoll_wait(herd->epoll, events, 256, wait_ms);
     for (int i = 0; i < count; i++) {
         struct connection *connection = events[i].data.ptr;
         if (connection->descriptor >= 0)
@@ -348,8 +350,11 @@ static bool read_options(int count, char **words, struct options *options) {
     if (count < 2 || !(options->mode = mode_named(words[1])))
         return false;
     for (int i = 2; i < count; i++) {
-        if (strcmp(words[i], "--best") == 0) {
-            options->best_available = true;
+        bool *flag = strcmp(words[i], "--best") == 0   ? &options->best_available
+                     : strcmp(words[i], "--spin") == 0 ? &options->spin
+                                                       : NULL;
+        if (flag) {
+            *flag = true;
             continue;
         }
         if (i + 1 == count || !read_option(words[i], words[i + 1], options))

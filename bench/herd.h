@@ -116,6 +116,7 @@ struct options {
     size_t show_count;
     const char *payment_token; /* sellout; NULL: none is sent */
     bool best_available;       /* sellout: not by name */
+    bool spin;                 /* never sleep */
     unsigned connections, depth;
     double warm_up_seconds, seconds;
     int server_pid; /* whose CPU time is reported; 0: none */
