@@ -80,13 +80,16 @@ struct payment_call {
     int64_t amount_received, amount_refunded; /* RETRIEVE; DONE of CAPTURE */
     char code[PAYMENT_CODE_BYTES];            /* the gateway's error or decline code, or "" */
 
-    struct payment_call *next; /* private to the gateway */
-    void *engine_state;        /* private to the gateway */
+    struct payment_call *next;  /* private to the gateway */
+    struct payment_call **link; /* private to the gateway: what points to it while it waits to be begun */
 };
 
 struct payments {
     void *engine;
     void (*submit)(void *engine, struct payment_call *call);
+    /* Takes back a call that was submitted and has not been begun: nothing was sent, `done` is not called. False: it is
+     * under way, or over. The one thread. */
+    bool (*withdraw)(void *engine, struct payment_call *call);
     /* Sends, receives and calls `done` for at most `timeout_ms`; returns at once when wake() was called or something
      * was done. The one thread. */
     void (*run)(void *engine, int timeout_ms);

@@ -439,12 +439,20 @@ void open_saga_act(struct open_saga *open, enum saga_action action) {
     }
 }
 
+/* The hold's time is over. A call that is still queued behind others, the gateway being slow, would keep its seats for
+ * as long as the queue is: it is taken back, and was not sent. */
+static void deadline_has_come(struct open_saga *open) {
+    struct payments *payments = open->cashier->with.payments;
+    open->store_deadline_ms = INT64_MAX;
+    open_saga_happen(open, SAGA_DEADLINE);
+    if (payments->withdraw(payments->engine, &open->call))
+        open_saga_happen(open, SAGA_NOT_SENT);
+}
+
 void open_saga_fire(struct open_saga *open) {
     bool waiting = open->waiting;
-    if (open->cashier->now_ms >= open->store_deadline_ms) {
-        open->store_deadline_ms = INT64_MAX;
-        open_saga_happen(open, SAGA_DEADLINE);
-    }
+    if (open->cashier->now_ms >= open->store_deadline_ms)
+        deadline_has_come(open);
     if (open->resumed) {
         open->resumed = false;
         open_saga_happen(open, SAGA_STARTED);

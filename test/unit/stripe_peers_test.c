@@ -270,6 +270,38 @@ static void what_was_never_sent_is_unreached(void **state) {
     close(full);
 }
 
+static void what_waits_to_be_sent_can_be_withdrawn(void **state) {
+    /* Red if a call that is withdrawn is sent, or answered, or takes those behind it along; or one under way is. */
+    (void)state;
+    struct peer peer;
+    static const char reply[] = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" INTENT;
+    peer_start(&peer, reply, sizeof reply - 1, false);
+    struct payments payments = gateway_with(peer.url, 5000, 1);
+    bool is_done[5] = {false};
+    struct payment_call calls[5];
+    for (int i = 0; i < 5; i++) {
+        calls[i] = call_of(PAYMENT_CREATE, "");
+        calls[i].context = &is_done[i];
+        calls[i].done = set_flag;
+        payments.submit(payments.engine, &calls[i]);
+    }
+    assert_true(payments.withdraw(payments.engine, &calls[2])); /* within */
+    assert_true(payments.withdraw(payments.engine, &calls[4])); /* the last */
+    assert_true(payments.withdraw(payments.engine, &calls[0])); /* the first */
+    assert_false(payments.withdraw(payments.engine, &calls[0]));
+    payments.submit(payments.engine, &calls[4]);
+    while (!is_done[1])
+        payments.run(payments.engine, 1000);
+    assert_false(payments.withdraw(payments.engine, &calls[1])); /* over */
+    assert_false(payments.withdraw(payments.engine, &calls[3])); /* under way */
+    while (!is_done[3] || !is_done[4])
+        payments.run(payments.engine, 1000);
+    assert_false(is_done[0] || is_done[2]);
+    assert_int_equal(atomic_load(&peer.connections), 3);
+    payments.free(payments.engine);
+    peer_stop(&peer);
+}
+
 static void a_secret_is_not_kept_and_not_logged(void **state) {
     /* Red if the token outlives its sending, or a log line tells token or key. */
     (void)state;
@@ -376,6 +408,7 @@ int main(int count, char **arguments) {
         cmocka_unit_test(a_reply_that_is_none_is_unknown),
         cmocka_unit_test(a_reply_too_long_is_unknown),
         cmocka_unit_test(what_was_never_sent_is_unreached),
+        cmocka_unit_test(what_waits_to_be_sent_can_be_withdrawn),
         cmocka_unit_test(a_secret_is_not_kept_and_not_logged),
         cmocka_unit_test(a_wake_ends_a_run),
         cmocka_unit_test(a_gateway_freed_early_forgets_its_calls),

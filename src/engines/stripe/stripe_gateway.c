@@ -73,17 +73,24 @@ static void queue_init(struct call_queue *queue) {
 
 static void queue_add(struct call_queue *queue, struct payment_call *call) {
     call->next = NULL;
+    call->link = queue->last;
     *queue->last = call;
     queue->last = &call->next;
 }
 
+static void queue_remove(struct call_queue *queue, struct payment_call *call) {
+    *call->link = call->next;
+    if (call->next)
+        call->next->link = call->link;
+    else
+        queue->last = call->link;
+    call->link = NULL;
+}
+
 static struct payment_call *queue_take(struct call_queue *queue) {
     struct payment_call *call = queue->first;
-    if (call) {
-        queue->first = call->next;
-        if (!queue->first)
-            queue->last = &queue->first;
-    }
+    if (call)
+        queue_remove(queue, call);
     return call;
 }
 
@@ -272,6 +279,14 @@ static void gateway_submit(void *context, struct payment_call *call) {
     queue_add(&engine->waiting, call);
 }
 
+static bool gateway_withdraw(void *context, struct payment_call *call) {
+    struct engine *engine = context;
+    if (!call->link)
+        return false;
+    queue_remove(&engine->waiting, call);
+    return true;
+}
+
 static void gateway_run(void *context, int timeout_ms) {
     struct engine *engine = context;
     int64_t end_us = clock_monotonic_us() + (int64_t)timeout_ms * 1000;
@@ -451,7 +466,11 @@ enum result stripe_gateway_new(const struct stripe_settings *settings, struct pa
         gateway_free(engine);
         return RESULT_OVERLOADED;
     }
-    *payments = (struct payments){
-        .engine = engine, .submit = gateway_submit, .run = gateway_run, .wake = gateway_wake, .free = gateway_free};
+    *payments = (struct payments){.engine = engine,
+                                  .submit = gateway_submit,
+                                  .withdraw = gateway_withdraw,
+                                  .run = gateway_run,
+                                  .wake = gateway_wake,
+                                  .free = gateway_free};
     return RESULT_OK;
 }
