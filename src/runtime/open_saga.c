@@ -150,6 +150,20 @@ static void step_done(struct hold_step_call *step) {
         log_warn("a hold was gone when its payment ended", LOG_STRING("result", result_name(step->result)));
 }
 
+/* The seats are sold in the ledger, whoever holds them here: after a crash the journal may have brought back a hold
+ * that had ended, in place of the one that was paid. */
+static void sale_is_told(struct hold_step_call *step) {
+    struct open_saga *open = step->context;
+    const struct booking *booking = &open->saga.booking;
+    if (step->result == RESULT_OK)
+        return;
+    log_warn("what was sold had no hold any more", LOG_STRING("result", result_name(step->result)));
+    show_lock(open->sale->show);
+    for (uint32_t i = 0; i < booking->seat_count; i++)
+        show_load_seat(open->sale->show, open->seats[i], SEAT_BOOKED, booking->fence + 1, &booking->user);
+    show_unlock(open->sale->show);
+}
+
 static void step_hold(struct open_saga *open, enum hold_step step) {
     struct hold_store *holds = open->cashier->with.holds;
     open->step = (struct hold_step_call){.show = open->sale->show,
@@ -157,7 +171,8 @@ static void step_hold(struct open_saga *open, enum hold_step step) {
                                          .reservation = open->saga.booking.reservation,
                                          .booking = open->saga.booking.id,
                                          .now_ms = open->cashier->now_ms,
-                                         .done = step_done};
+                                         .context = open,
+                                         .done = step == HOLD_STEP_SELL ? sale_is_told : step_done};
     holds->step(holds->engine, &open->step);
 }
 
