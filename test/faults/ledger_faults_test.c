@@ -179,7 +179,7 @@ static void remove_shared_memory(const struct world *world) {
 }
 
 /* A whole run with a fault at the n-th operation; false once no operation is the n-th any more. */
-static bool survives(const struct fault *fault, bool cut_power, enum ledger_locking locking) {
+static bool survives(const struct fault *fault, bool cut_power, uint32_t cache_kib, enum ledger_locking locking) {
     /* What a fresh ledger reads it has just written; one that starts on a used file has to read it. */
     unsigned from = fault->kind == FAULT_READS ? 3 : 0;
     char when[128];
@@ -188,7 +188,8 @@ static bool survives(const struct fault *fault, bool cut_power, enum ledger_lock
              fault->once ? "once" : "for good", fault->code, cut_power ? ", power cut" : "");
     world_make(&world);
     world.settings.locking = locking;
-    world.settings.vfs = FAULT_VFS;       /* to the end: it does not wait for the real disk */
+    world.settings.vfs = FAULT_VFS; /* to the end: it does not wait for the real disk */
+    world.settings.cache_kib = cache_kib;
     world.settings.checkpoint_pages = 12; /* so that checkpoints are among what fails */
     fault_vfs_arm(&(struct fault){0});
     if (from) {
@@ -212,10 +213,14 @@ static bool survives(const struct fault *fault, bool cut_power, enum ledger_lock
     return met;
 }
 
-static void sweep(enum fault_kind kind, bool once, int code, bool cut_power, int least) {
+/* A cache of next to nothing lets SQLite read and write in the middle of statements. */
+#define SMALL_CACHE 1
+
+static void sweep(enum fault_kind kind, bool once, int code, bool cut_power, uint32_t cache_kib, int least) {
     int at = 1;
     fault_vfs_register();
-    while (survives(&(struct fault){kind, at, once, code}, cut_power, at % 2 ? LEDGER_OPTIMISTIC : LEDGER_PESSIMISTIC))
+    while (survives(&(struct fault){kind, at, once, code}, cut_power, cache_kib,
+                    at % 2 ? LEDGER_OPTIMISTIC : LEDGER_PESSIMISTIC))
         at++;
     if (at < least)
         fail_msg("only %d operations were there to fail", at - 1);
@@ -224,37 +229,37 @@ static void sweep(enum fault_kind kind, bool once, int code, bool cut_power, int
 static void a_write_that_fails_once_fails_the_ledger(void **state) {
     /* red when: an error of the engine is not passed on, or a command is acknowledged that was not committed */
     (void)state;
-    sweep(FAULT_WRITES, true, SQLITE_IOERR, false, 100);
+    sweep(FAULT_WRITES, true, SQLITE_IOERR, false, SMALL_CACHE, 100);
 }
 
 static void a_disk_that_dies_loses_nothing_acknowledged(void **state) {
     /* red when: closing a failed ledger goes on writing, or what was acknowledged was not yet written */
     (void)state;
-    sweep(FAULT_WRITES, false, SQLITE_IOERR, false, 100);
+    sweep(FAULT_WRITES, false, SQLITE_IOERR, false, 0, 100);
 }
 
 static void a_full_disk_fails_the_ledger(void **state) {
     /* red when: SQLITE_FULL is taken for a refusal of the command */
     (void)state;
-    sweep(FAULT_WRITES, false, SQLITE_FULL, false, 100);
+    sweep(FAULT_WRITES, false, SQLITE_FULL, false, 0, 100);
 }
 
 static void a_page_that_cannot_be_read_fails_the_ledger(void **state) {
     /* red when: a failed read is taken for an absent row */
     (void)state;
-    sweep(FAULT_READS, true, SQLITE_IOERR, false, 10);
+    sweep(FAULT_READS, true, SQLITE_IOERR, false, SMALL_CACHE, 100);
 }
 
 static void a_sync_that_failed_is_never_trusted_again(void **state) {
     /* red when: after a failed sync, which may have lost what it was to sync, anything more is acknowledged */
     (void)state;
-    sweep(FAULT_WRITES, true, SQLITE_IOERR, true, 100);
+    sweep(FAULT_WRITES, true, SQLITE_IOERR, true, 0, 100);
 }
 
 static void what_was_acknowledged_survives_a_power_cut(void **state) {
     /* red when: synchronous is NORMAL, or `done` comes before the sync */
     (void)state;
-    sweep(FAULT_WRITES, false, SQLITE_IOERR, true, 100);
+    sweep(FAULT_WRITES, false, SQLITE_IOERR, true, 0, 100);
 }
 
 int main(void) {

@@ -205,24 +205,32 @@ static void wait_for_release(struct ledger_command *command) {
     sem_post(&plug->reached);
 }
 
-/* The ledger's thread is kept busy in an answer until all are submitted, so that they share the next commit. */
+/* The ledger's thread is kept busy in an answer until all are submitted, so that they share the next commit. A ledger
+ * that has failed takes none. */
 void world_do_together(struct world *world, struct ledger_command *commands, unsigned count) {
     struct plug plug;
     sem_t done;
+    unsigned taken = 0;
     sem_init(&plug.reached, 0, 0);
     sem_init(&plug.released, 0, 0);
     sem_init(&done, 0, 0);
     struct ledger_command first = {.kind = LEDGER_KEEP_ANSWERS, .context = &plug, .done = wait_for_release};
-    assert_true(world->ledger.submit(world->ledger.engine, &first));
-    sem_wait(&plug.reached);
+    bool plugged = world->ledger.submit(world->ledger.engine, &first);
+    if (plugged)
+        sem_wait(&plug.reached);
     for (unsigned i = 0; i < count; i++) {
         commands[i].context = &done;
         commands[i].done = post;
-        assert_true(world->ledger.submit(world->ledger.engine, &commands[i]));
+        if (world->ledger.submit(world->ledger.engine, &commands[i]))
+            taken++;
+        else
+            commands[i].result = RESULT_LEDGER_UNAVAILABLE;
     }
-    sem_post(&plug.released);
-    sem_wait(&plug.reached);
-    for (unsigned i = 0; i < count; i++)
+    if (plugged) {
+        sem_post(&plug.released);
+        sem_wait(&plug.reached);
+    }
+    while (taken--)
         sem_wait(&done);
 }
 

@@ -8,9 +8,6 @@
  * page is read, which stops the ledger, and `onsale verify` reads everything. */
 #define QUICK_CHECK_BYTES (256LL * 1024 * 1024)
 
-/* The writer's page cache: a sold-out 50,000-seat show with its indexes. It grows to that only when it is used. */
-#define WRITER_CACHE_KIB (16 * 1024)
-
 void detail_set(const struct detail *detail, const char *format, ...) {
     if (detail->size == 0)
         return;
@@ -90,9 +87,9 @@ static bool answers(sqlite3 *db, const char *sql, const char *expected) {
     return same;
 }
 
-enum result database_use_wal(sqlite3 *db, const char *path, const struct detail *detail) {
+enum result database_use_wal(sqlite3 *db, const char *path, int cache_kib, const struct detail *detail) {
     char cache[48];
-    (void)snprintf(cache, sizeof cache, "PRAGMA cache_size = -%d", WRITER_CACHE_KIB);
+    (void)snprintf(cache, sizeof cache, "PRAGMA cache_size = -%d", cache_kib);
     if (!answers(db, "PRAGMA journal_mode = WAL", "wal")) {
         if (sqlite3_errcode(db) != SQLITE_OK && sqlite3_errcode(db) != SQLITE_ROW && sqlite3_errcode(db) != SQLITE_DONE)
             return detail_of_sqlite(detail, db, path, "switching to the write-ahead log");

@@ -27,7 +27,7 @@ enum result detail_of_sqlite(const struct detail *detail, sqlite3 *db, const cha
 /* The connection that writes; makes the file where there is none. It is not in WAL mode until database_use_wal(). */
 MUST_USE enum result database_open_to_write(const char *path, const char *vfs, int busy_ms, const struct detail *detail,
                                             sqlite3 **db);
-MUST_USE enum result database_use_wal(sqlite3 *db, const char *path, const struct detail *detail);
+MUST_USE enum result database_use_wal(sqlite3 *db, const char *path, int cache_kib, const struct detail *detail);
 
 /* A connection that reads. `cache_kib`: its page cache. */
 MUST_USE enum result database_open_to_read(const char *path, const char *vfs, int busy_ms, int cache_kib,

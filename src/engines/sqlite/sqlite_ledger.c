@@ -33,6 +33,7 @@
 #include "engines/sqlite/writer.h"
 
 #define DEFAULT_BUSY_MS 5000
+#define DEFAULT_CACHE_KIB (16 * 1024)
 #define DEFAULT_CHECKPOINT_PAGES 4000
 #define LONG_LOG_PAGES (16 * DEFAULT_CHECKPOINT_PAGES)
 /* Nothing came for so long: what is in the write-ahead log is moved to the file. */
@@ -47,7 +48,7 @@ struct engine {
     sqlite3 *db;
     uint32_t group_limit;
     int checkpoint_pages;
-    int busy_ms;
+    int busy_ms, cache_kib;
     const char *vfs;
     pthread_t thread;
 
@@ -297,11 +298,11 @@ static enum result prepare_file(struct engine *engine, const struct detail *deta
     enum result result = migrations_check(engine->db, engine->path, &ledger_migrations, detail);
     if (result == RESULT_OK) {
         result = database_quick_check(engine->db, engine->path, detail);
-        return result == RESULT_OK ? database_use_wal(engine->db, engine->path, detail) : result;
+        return result == RESULT_OK ? database_use_wal(engine->db, engine->path, engine->cache_kib, detail) : result;
     }
     if (result != RESULT_NOT_FOUND)
         return result;
-    result = database_use_wal(engine->db, engine->path, detail);
+    result = database_use_wal(engine->db, engine->path, engine->cache_kib, detail);
     return result == RESULT_OK
                ? migrations_apply(engine->db, engine->path, &ledger_migrations, false, NULL, NULL, detail)
                : result;
@@ -341,6 +342,7 @@ static struct engine *engine_new(const struct sqlite_ledger_settings *settings) 
     sem_init(&engine->bell, 0, 0);
     engine->vfs = settings->vfs;
     engine->busy_ms = settings->busy_ms ? (int)settings->busy_ms : DEFAULT_BUSY_MS;
+    engine->cache_kib = settings->cache_kib ? (int)settings->cache_kib : DEFAULT_CACHE_KIB;
     engine->group_limit = settings->group_limit ? settings->group_limit : LIMIT_LEDGER_GROUP;
     if (engine->group_limit > LIMIT_LEDGER_GROUP)
         engine->group_limit = LIMIT_LEDGER_GROUP;

@@ -22,6 +22,7 @@ struct sqlite_ledger_settings {
     uint32_t group_limit;      /* commands in one commit; 0: LIMIT_LEDGER_GROUP, which is also the most */
     uint32_t checkpoint_pages; /* pages in the write-ahead log that call for a checkpoint; 0: the default */
     uint32_t busy_ms;          /* how long another process may keep the file locked; 0: 5000 */
+    uint32_t cache_kib;        /* the writer's page cache; 0: 16 MiB, a sold-out stadium with its indexes */
     const char *vfs;           /* the SQLite VFS to use; NULL: the system's. For tests that make the disk fail */
 };
 
