@@ -179,7 +179,8 @@ static void change_is_written(struct ledger_command *command) {
     change_free(change);
 }
 
-/* Writes the terms to the ledger, then they count. */
+/* Writes the terms to the ledger, then they count. Changes are made on the operator's reactor alone, one after another.
+ */
 static void change_terms(struct call *call, const struct sale_terms *terms) {
     call = call_park(call);
     if (!call)
@@ -202,7 +203,10 @@ static void change_terms(struct call *call, const struct sale_terms *terms) {
     call->context = change;
     call->command = (struct ledger_command){.kind = LEDGER_CHANGE_SHOW};
     call->command.show.record = &change->record;
-    if (!call_submit(call, change_is_written))
+    struct sale *sale = call->sale;
+    if (call_submit(call, change_is_written))
+        sale_set_wanted(sale, terms);
+    else
         change_free(change);
 }
 
@@ -212,7 +216,7 @@ void handle_admin_change_show(struct call *call) {
         return;
     struct sale_terms terms;
     struct sale_fault fault = {0};
-    sale_copy_terms(call->sale, &terms, NULL);
+    sale_copy_wanted(call->sale, &terms);
     enum result result = RESULT_OK;
     if (json_object_get(document, "plan")) {
         snprintf(fault.pointer, sizeof fault.pointer, "/plan");
@@ -230,7 +234,7 @@ void handle_admin_change_show(struct call *call) {
 
 static void set_hand(struct call *call, enum sale_hand hand) {
     struct sale_terms terms;
-    sale_copy_terms(call->sale, &terms, NULL);
+    sale_copy_wanted(call->sale, &terms);
     if (hand == SALE_PAUSED && terms.hand != SALE_PAUSED)
         terms.resumes_to = terms.hand == SALE_OPENED ? SALE_OPENED : SALE_AUTO;
     terms.hand = hand;
@@ -248,7 +252,7 @@ void handle_admin_pause(struct call *call) {
 /* Back to what it was before the pause: by its time, or opened by hand. A show that is not paused stays as it is. */
 void handle_admin_resume(struct call *call) {
     struct sale_terms terms;
-    sale_copy_terms(call->sale, &terms, NULL);
+    sale_copy_wanted(call->sale, &terms);
     set_hand(call, terms.hand == SALE_PAUSED ? terms.resumes_to : terms.hand);
 }
 

@@ -85,7 +85,7 @@ enum result sale_new(const struct id *show_id, struct plan *plan, const struct s
     }
     made->show_id = *show_id;
     made->plan = plan;
-    made->terms = *terms;
+    made->terms = made->wanted = *terms;
     made->created_ms = made->updated_ms = now_ms;
     pthread_mutex_init(&made->lock, NULL);
     atomic_init(&made->hand, (int)terms->hand);
@@ -134,6 +134,18 @@ void sale_copy_terms(struct sale *sale, struct sale_terms *terms, int64_t *updat
     *terms = sale->terms;
     if (updated_ms)
         *updated_ms = sale->updated_ms;
+    pthread_mutex_unlock(&sale->lock);
+}
+
+void sale_copy_wanted(struct sale *sale, struct sale_terms *terms) {
+    pthread_mutex_lock(&sale->lock);
+    *terms = sale->wanted;
+    pthread_mutex_unlock(&sale->lock);
+}
+
+void sale_set_wanted(struct sale *sale, const struct sale_terms *terms) {
+    pthread_mutex_lock(&sale->lock);
+    sale->wanted = *terms;
     pthread_mutex_unlock(&sale->lock);
 }
 

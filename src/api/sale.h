@@ -47,6 +47,7 @@ struct sale {
     pthread_mutex_t lock;
     /* under lock */
     struct sale_terms terms;
+    struct sale_terms wanted; /* what they will be once the ledger has all the changes that it was given */
     int64_t updated_ms;
 
     /* atomic: what every request asks */
@@ -77,6 +78,9 @@ void sale_free(struct sale *sale);
 
 void sale_set_terms(struct sale *sale, const struct sale_terms *terms, int64_t now_ms);
 void sale_copy_terms(struct sale *sale, struct sale_terms *terms, int64_t *updated_ms);
+/* The same, with the changes that are on their way: what the next change starts from, or the one before it is lost. */
+void sale_copy_wanted(struct sale *sale, struct sale_terms *terms);
+void sale_set_wanted(struct sale *sale, const struct sale_terms *terms);
 
 /* Takes the show's lock to see whether it is sold out. */
 enum sale_status sale_status(struct sale *sale, int64_t now_ms);

@@ -263,3 +263,18 @@ test('a pause takes no body, and any that is sent is ignored', async () => {
   const { status } = await server.admin('POST', `/api/v1/admin/shows/${show}/pause`, { body: '', type: 'application/x-www-form-urlencoded' });
   assert.equal(status, 200);
 });
+
+test('two changes at once both count', async () => {
+  // red when: a change starts from the terms before the one that is still being written
+  const show = await server.show();
+  for (let i = 0; i < 8; i++) {
+    await server.admin('POST', `/api/v1/admin/shows/${show}/open`);
+    const answers = await Promise.all([
+      server.admin('PATCH', `/api/v1/admin/shows/${show}`, { body: { event_name: `Night ${i}` } }),
+      server.admin('POST', `/api/v1/admin/shows/${show}/pause`),
+    ]);
+    assert.deepEqual(answers.map(({ status }) => status), [200, 200]);
+    const { json } = await server.admin('GET', `/api/v1/admin/shows/${show}`);
+    assert.deepEqual([json.event_name, json.status], [`Night ${i}`, 'PAUSED']);
+  }
+});
