@@ -210,6 +210,22 @@ static void change_terms(struct call *call, const struct sale_terms *terms) {
         change_free(change);
 }
 
+/* What a hold will cost is a number of its show's currency: while seats are held or sold, or may be, it stays. */
+static enum result check_currency(struct call *call, const char *before, const char *wanted, struct sale_fault *fault) {
+    struct show_counts counts;
+    if (strcmp(before, wanted) == 0)
+        return RESULT_OK;
+    show_lock(call->sale->show);
+    show_count(call->sale->show, &counts);
+    show_unlock(call->sale->show);
+    if (counts.held + counts.booked == 0 && sale_is_open(call->sale, call->now_ms) != RESULT_OK)
+        return RESULT_OK;
+    snprintf(fault->pointer, sizeof fault->pointer, "/prices");
+    snprintf(fault->detail, sizeof fault->detail,
+             "the currency cannot be changed while the show is on sale, or any seat is held or sold");
+    return RESULT_INVALID_FIELD;
+}
+
 void handle_admin_change_show(struct call *call) {
     json_t *document;
     if (!call_read_json(call, &document))
@@ -223,7 +239,11 @@ void handle_admin_change_show(struct call *call) {
         snprintf(fault.detail, sizeof fault.detail, "a show's plan cannot be changed; make another show");
         result = RESULT_INVALID_FIELD;
     } else {
+        char before[sizeof terms.seats.currency];
+        memcpy(before, terms.seats.currency, sizeof before);
         result = sale_read_terms(document, call->sale->plan, &terms, &fault);
+        if (result == RESULT_OK)
+            result = check_currency(call, before, terms.seats.currency, &fault);
     }
     json_decref(document);
     if (result != RESULT_OK)

@@ -278,3 +278,22 @@ test('two changes at once both count', async () => {
     assert.deepEqual([json.event_name, json.status], [`Night ${i}`, 'PAUSED']);
   }
 });
+
+test('the currency stays while seats are held, and can be changed before the sale', async () => {
+  // red when: a hold's amount is asked for in another currency than it was told in
+  const yen = { body: { prices: { Standard: { amount: 900, currency: 'JPY' } } } };
+  const show = await server.show({ on_sale_time: '2099-01-01T00:00:00Z' });
+  const path = `/api/v1/admin/shows/${show}`;
+  assert.equal((await server.admin('PATCH', path, yen)).json.prices.Standard.currency, 'JPY');
+  await server.admin('POST', `${path}/open`);
+  const { reservation_id, currency } = await server.hold(show, ['A1']);
+  assert.equal(currency, 'JPY');
+  const euro = { body: { prices: { Standard: { amount: 5000, currency: 'EUR' } } } };
+  for (const hand of ['open', 'pause']) {
+    await server.admin('POST', `${path}/${hand}`);
+    const refused = await server.admin('PATCH', path, euro);
+    assert.deepEqual([refused.status, refused.json.pointer], [422, '/prices'], hand);
+  }
+  const { json } = await server.confirm(reservation_id);
+  assert.equal((await server.booking(json.booking_id)).json.currency, 'JPY');
+});
