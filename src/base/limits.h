@@ -21,6 +21,7 @@
 #define LIMIT_INPUT_BYTES (64 * 1024)          /* one read */
 #define LIMIT_OUTPUT_BYTES (128 * 1024)        /* unsent answers of a connection; over it no request is handled */
 #define LIMIT_SCRATCH_BYTES (4 * 1024 * 1024)  /* a body under construction */
+#define LIMIT_KEPT_IDLE_MS 5000                /* so long an idle connection is kept even where all places are taken */
 #define LIMIT_LINGER_MS 2000                   /* after the last answer, for the client to read it */
 #define LIMIT_LINGER_BYTES (8 * 1024 * 1024)   /* read and dropped meanwhile */
 

@@ -150,8 +150,34 @@ static struct connection *take_slot(struct reactor *reactor) {
     return connection;
 }
 
+static bool has_been_idle(const struct reactor *reactor, const struct connection *connection) {
+    int64_t since_us = connection->wait.until_us - reactor->waits.lists[WAIT_IDLE].length_us;
+    return connection->wait.kind == WAIT_IDLE && since_us + LIMIT_KEPT_IDLE_MS * 1000 <= reactor->now_us;
+}
+
+/* At the limit who has been idle longest gives way to who comes, but not before the time that a connection is promised:
+ * a crowd that only sits there takes nobody's place. Its request may be in the socket already; then that is answered,
+ * and the next one is looked at. */
+static bool close_an_idle_one(struct reactor *reactor) {
+    for (;;) {
+        uint32_t slot = reactor->waits.lists[WAIT_IDLE].first;
+        if (slot == WAIT_END || !has_been_idle(reactor, &reactor->connections[slot]))
+            return false;
+        struct connection *connection = &reactor->connections[slot];
+        uint32_t generation = connection->generation;
+        connection->may_be_readable = true;
+        connection_turn(connection);
+        if (connection->generation == generation && has_been_idle(reactor, connection))
+            connection_close(connection);
+        if (connection->generation != generation)
+            return true;
+    }
+}
+
 static void add_connection(struct reactor *reactor, unsigned listener, int fd, const struct sockaddr_storage *peer) {
     struct connection *connection = take_slot(reactor);
+    if (!connection && close_an_idle_one(reactor))
+        connection = take_slot(reactor);
     if (!connection) {
         metric_add(METRIC_CONNECTIONS_REFUSED, 1);
         close(fd);

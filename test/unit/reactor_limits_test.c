@@ -49,6 +49,76 @@ static void a_connection_over_the_limit_is_closed_at_once(void **state) {
     world_stop(world, 0);
 }
 
+static void let_time_pass_for_the_idle(struct world *world) {
+    struct reactor *reactor = world->reactor;
+    for (uint32_t slot = 0; slot < reactor->slots_touched; slot++)
+        if (reactor->connections[slot].wait.kind == WAIT_IDLE)
+            reactor->connections[slot].wait.until_us -= LIMIT_KEPT_IDLE_MS * 1000;
+}
+
+/* Red when connections that only sit there keep everybody else out, or the wrong one gives way: who spoke last, or who
+ * has just asked something. */
+static void at_the_limit_the_longest_idle_gives_way(void **state) {
+    (void)state;
+    struct reactor_settings settings = world_settings();
+    settings.max_connections = 3;
+    struct world *world = world_start(&settings);
+    struct client silent = client_connect(world);
+    world_wait_for_open(1);
+    struct client second = client_connect(world);
+    world_wait_for_open(2);
+    struct client third = client_connect(world);
+    world_wait_for_open(3);
+    world_do(world, let_time_pass_for_the_idle);
+    client_say(&second, GET("/now"));
+    client_expect(&second, 200, "now");
+    struct client fresh = client_connect(world);
+    client_expect_end(&silent);
+    client_say(&fresh, GET("/now"));
+    client_expect(&fresh, 200, "now");
+    struct client fifth = client_connect(world);
+    client_say(&fifth, GET("/now"));
+    client_expect(&fifth, 200, "now");
+    client_expect_end(&third);
+    struct client last = client_connect(world);
+    client_expect_gone(&last);
+    client_say(&second, GET("/now"));
+    client_expect(&second, 200, "now");
+    client_close(&silent);
+    client_close(&second);
+    client_close(&third);
+    client_close(&fresh);
+    client_close(&fifth);
+    client_close(&last);
+    world_stop(world, 0);
+}
+
+/* On the reactor's thread: the request is in the socket before the reactor reads it, and so is the connection that
+ * wants the place. */
+static struct client asking, coming;
+
+static void ask_and_come(struct world *world) {
+    let_time_pass_for_the_idle(world);
+    coming = client_connect(world);
+    client_say(&asking, GET("/now"));
+}
+
+/* Red when the one that gives way had a request under way, which is lost. */
+static void who_has_just_asked_does_not_give_way(void **state) {
+    (void)state;
+    struct reactor_settings settings = world_settings();
+    settings.max_connections = 1;
+    struct world *world = world_start(&settings);
+    asking = client_connect(world);
+    world_wait_for_open(1);
+    world_do(world, ask_and_come);
+    client_expect(&asking, 200, "now");
+    client_expect_gone(&coming);
+    client_close(&asking);
+    client_close(&coming);
+    world_stop(world, 0);
+}
+
 /* Red when a server out of descriptors spins (it would try thousands of times) or never recovers. */
 static void a_server_out_of_descriptors_tries_again_later(void **state) {
     (void)state;
@@ -502,6 +572,8 @@ static void a_listener_opens_on_an_address_only(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_connection_over_the_limit_is_closed_at_once),
+        cmocka_unit_test(at_the_limit_the_longest_idle_gives_way),
+        cmocka_unit_test(who_has_just_asked_does_not_give_way),
         cmocka_unit_test(a_server_out_of_descriptors_tries_again_later),
         cmocka_unit_test(a_client_that_keeps_us_waiting_is_cut_off),
         cmocka_unit_test(an_idle_connection_is_closed_without_a_word),
