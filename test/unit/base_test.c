@@ -310,7 +310,7 @@ static void what_is_exposed_is_what_was_counted(void **state) {
     assert_true(buffer_ok(&out));
     assert_int_equal(exposed(&out, "\nonsale_http_requests_total "), 42);
     assert_int_equal(exposed(&out, "\nonsale_connections_open "), 7);
-    assert_int_equal(exposed(&out, "\nonsale_refusals_total{code=\"SEAT_UNAVAILABLE\"} "), 1);
+    assert_int_equal(exposed(&out, "\nonsale_refusals_total{code=\"seat_unavailable\"} "), 1);
     assert_int_equal(exposed(&out, "\nonsale_reserve_seconds_bucket{le=\"0.0001\"} "), 2);
     assert_int_equal(exposed(&out, "\nonsale_reserve_seconds_bucket{le=\"0.0025\"} "), 3);
     assert_int_equal(exposed(&out, "\nonsale_reserve_seconds_bucket{le=\"2.5\"} "), 4);
