@@ -114,7 +114,8 @@ static void say_no_flag(const char *argument, char *fault, size_t fault_size) {
             return;
         }
     }
-    snprintf(fault, fault_size, "there is no setting '%s'; --help lists them", argument);
+    /* What stands behind the '=' may be a secret. */
+    snprintf(fault, fault_size, "there is no setting '%.*s'; --help lists them", (int)strcspn(argument, "="), argument);
 }
 
 /* Each flag as --flag value, --flag=value, or --flag for a switch. */
@@ -182,7 +183,11 @@ static enum result read_line(struct settings *settings, bool given[], struct byt
         struct bytes value = {equals + 1, (size_t)(line.at + line.length - equals - 1)};
         return set(settings, (enum setting)i, variable, value, fault, fault_size);
     }
-    snprintf(fault, fault_size, "the line '%.*s' is not a setting: write ONSALE_NAME=value", (int)line.length, line.at);
+    /* A line is never repeated as a whole: what stands in it may be a secret. */
+    if (equals)
+        snprintf(fault, fault_size, "there is no setting '%.*s'; --help lists them", (int)key.length, key.at);
+    else
+        snprintf(fault, fault_size, "this is not a setting: write ONSALE_NAME=value");
     return RESULT_INVALID_FIELD;
 }
 
@@ -198,13 +203,14 @@ static enum result read_file(struct settings *settings, bool given[], char *faul
                  result == RESULT_BODY_TOO_LARGE ? "it is too large" : strerror(errno));
         result = RESULT_INVALID_FIELD;
     }
-    for (size_t at = 0; result == RESULT_OK && at < content.length;) {
+    size_t at = 0;
+    for (unsigned number = 1; result == RESULT_OK && at < content.length; number++) {
         const char *end = memchr(content.at + at, '\n', content.length - at);
         size_t length = end ? (size_t)(end - content.at) - at : content.length - at;
         char why[300];
         result = read_line(settings, given, (struct bytes){content.at + at, length}, why, sizeof why);
         if (result != RESULT_OK)
-            snprintf(fault, fault_size, "%s: %s", path, why);
+            snprintf(fault, fault_size, "%s, line %u: %s", path, number, why);
         at += length + 1;
     }
     buffer_release(&content);

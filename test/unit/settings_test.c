@@ -99,6 +99,7 @@ static void a_refusal_names_the_setting_and_what_it_takes(void **state) {
     write_file("ONSALE_COLOUR=red\n");
     assert_int_equal(READ(&settings, "--config", file), RESULT_INVALID_FIELD);
     assert_non_null(strstr(fault, "ONSALE_COLOUR"));
+    assert_non_null(strstr(fault, "line 1"));
     assert_int_equal(READ(&settings, "--config", "/nowhere/at/all"), RESULT_INVALID_FIELD);
     assert_non_null(strstr(fault, "/nowhere/at/all"));
 }
@@ -117,6 +118,25 @@ static void a_secret_has_no_flag(void **state) {
     settings_release(&settings);
 }
 
+/* Red if what may be a secret, behind a name that was mistyped, is repeated where the server's words go: into its log.
+ */
+static void a_value_of_no_setting_is_not_repeated(void **state) {
+    (void)state;
+    static const char *const lines[] = {"ONSALE_ADMIN_TOKN=hunter2", " ONSALE_ADMIN_TOKEN=hunter2",
+                                        "ONSALE_ADMIN_TOKEN hunter2", "ONSALE_PAYMENTS_KEY: hunter2"};
+    struct settings settings;
+    assert_int_equal(READ(&settings, "--admin_token=hunter2"), RESULT_INVALID_FIELD);
+    assert_null(strstr(fault, "hunter2"));
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        char text[100];
+        snprintf(text, sizeof text, "# a comment\n\n%s\n", lines[i]);
+        write_file(text);
+        assert_int_equal(READ(&settings, "--config", file), RESULT_INVALID_FIELD);
+        assert_non_null(strstr(fault, "line 3"));
+        assert_null(strstr(fault, "hunter2"));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_nobody_says_is_the_default),
@@ -124,6 +144,7 @@ int main(void) {
         cmocka_unit_test(a_flag_goes_before_a_variable_and_that_before_the_file),
         cmocka_unit_test(a_refusal_names_the_setting_and_what_it_takes),
         cmocka_unit_test(a_secret_has_no_flag),
+        cmocka_unit_test(a_value_of_no_setting_is_not_repeated),
     };
     return cmocka_run_group_tests_name("settings", tests, make_file, remove_file);
 }
