@@ -92,20 +92,22 @@ struct show_record {
 
 enum ledger_kind {
     LEDGER_CREATE_SHOW,  /* shows + one show_seats row a seat, AVAILABLE, version 0. CONFLICT if it exists */
-    LEDGER_CHANGE_SHOW,  /* event_name, start_ms, settings_json */
+    LEDGER_CHANGE_SHOW,  /* event_name, start_ms, settings_json. SHOW_NOT_FOUND */
     LEDGER_OPEN_BOOKING, /* insert a PENDING booking, saga OPENED */
     LEDGER_STEP_BOOKING, /* status, payment_state, saga, attempt, intent_id, reason, refunded of a booking that is not
                             final; guarded by `from_saga` */
     LEDGER_SELL, /* the selling transaction; `insert` true: the booking's row is inserted (free tickets), else updated
                     from `from_saga` */
     LEDGER_CANCEL_SOLD, /* CONFIRMED → CANCELLED (or part of it): its tickets move to ticket_history, seats AVAILABLE at
-                           seat_version; booking updated; audit line */
+                           seat_version; booking updated; audit line. Seats given back in part leave the booking's
+                           lists; its amount stays what all of them cost. CONFLICT too where the booking has not as many
+                           seats any more as in `booking` */
     LEDGER_WRITE_SEATS, /* show_seats rows as they are in memory now: WHERE version < number AND status <> 'BOOKED' (a
                            lazy picture; never decides) */
     LEDGER_BLOCK_SEATS, /* seat_blocks rows in, with an audit line */
     LEDGER_UNBLOCK_SEATS,
     LEDGER_KEEP_ANSWERS,   /* answers that no other command carries */
-    LEDGER_FORGET_ANSWERS, /* older than `before_ms` */
+    LEDGER_FORGET_ANSWERS, /* older than `before_ms`; some thousand at a time, the oldest first */
     LEDGER_KIND_COUNT
 };
 
@@ -113,8 +115,8 @@ struct ledger_command {
     enum ledger_kind kind;
     void *context;
     void (*done)(struct ledger_command *command); /* on the ledger's thread */
-    enum result
-        result; /* OK; CONFLICT (a guard did not match, a seat is sold); BOOKING_NOT_FOUND; LEDGER_UNAVAILABLE */
+    enum result result; /* OK; CONFLICT (a guard did not match, a seat is sold, a key is taken); BOOKING_NOT_FOUND;
+                           SHOW_NOT_FOUND; LEDGER_UNAVAILABLE */
 
     /* Kept in the same transaction when the command succeeds; answer.key none: nothing is kept. Any kind may carry one.
      */
@@ -195,7 +197,7 @@ struct ledger {
                                             struct booking *booking, struct buffer *storage);
     MUST_USE enum result (*read_bookings)(struct ledger_reader *reader, const struct booking_filter *filter,
                                           bool (*row)(void *context, const struct booking *booking), void *context);
-    /* Bookings whose saga is not at an end. */
+    /* Bookings whose saga is not at an end (saga_state_is_end), oldest first. */
     MUST_USE enum result (*read_unfinished)(struct ledger_reader *reader,
                                             bool (*row)(void *context, const struct booking *booking), void *context);
     MUST_USE enum result (*read_totals)(struct ledger_reader *reader, const struct id *show_id,

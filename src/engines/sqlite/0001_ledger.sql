@@ -75,6 +75,7 @@ CREATE TABLE bookings (
     confirmed_at TEXT
 ) STRICT;
 CREATE INDEX bookings_by_reservation ON bookings (reservation_id);
+CREATE INDEX bookings_by_show ON bookings (show_id, status, amount, refunded); -- a show's totals, without its rows
 CREATE INDEX bookings_unfinished ON bookings (booking_id)
     WHERE saga <> 'DONE' AND saga <> 'CANCELLED' AND saga <> 'REFUNDED' AND saga <> 'REVIEW';
 

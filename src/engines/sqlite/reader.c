@@ -219,7 +219,7 @@ static enum result read_totals(struct ledger_reader *reader, const struct id *sh
                                          .pending = sqlite3_column_int64(bookings, 2),
                                          .refunded = sqlite3_column_int64(bookings, 3),
                                          .tickets = sqlite3_column_int64(tickets, 0),
-                                         .revenue = sqlite3_column_int64(tickets, 1)};
+                                         .revenue = sqlite3_column_int64(bookings, 4)};
     sqlite3_reset(tickets);
     sqlite3_reset(bookings);
     return result;
