@@ -65,10 +65,23 @@ static bool open_folder(struct server *server) {
 }
 
 /* The operator's token: given, or made at the first start. */
+static const char *why_not_read(enum result result) {
+    return result == RESULT_OK               ? "it is empty; delete it, and a new token is made"
+           : result == RESULT_BODY_TOO_LARGE ? "it is too large"
+                                             : strerror(errno);
+}
+
 static bool find_token(struct server *server, struct id *hash) {
     const char *given = server->settings.text[SETTING_admin_token];
     char path[3200];
     struct buffer kept;
+    for (const char *c = given; *c; c++) {
+        if (*c <= ' ' || *c >= 0x7f) {
+            snprintf(server->fault, sizeof server->fault,
+                     "ONSALE_ADMIN_TOKEN may have visible ASCII characters only, no space and no newline");
+            return false;
+        }
+    }
     if (given[0]) {
         *hash = api_token_hash(bytes_of(given));
         return true;
@@ -90,8 +103,7 @@ static bool find_token(struct server *server, struct id *hash) {
     bool good = result == RESULT_OK && kept.length > 0;
     buffer_release(&kept);
     if (!good)
-        snprintf(server->fault, sizeof server->fault, "cannot read or write '%s': %s", path,
-                 result == RESULT_OK ? "it is empty; delete it, and a new token is made" : strerror(errno));
+        snprintf(server->fault, sizeof server->fault, "cannot read or write '%s': %s", path, why_not_read(result));
     return good;
 }
 

@@ -1,7 +1,7 @@
 /* What keeps a server from starting, and what it says then: addresses that are in use, secrets on the command line, a
  * sandbox that cannot run. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Server, make_folder, remove_folder, run_onsale } from './harness.mjs';
@@ -49,6 +49,23 @@ test('a secret on the command line is refused with its variable', async () => {
   assert.equal(code, 2);
   assert.match(stderr, /set ONSALE_PAYMENTS_KEY/);
   assert.doesNotMatch(stderr, /sk_live_x/);
+});
+
+test('an operator\'s token that no header can carry is refused', async () => {
+  // red when: a token with a newline at its end, as a mounted secret has it, is taken, and then fits nothing sent
+  const args = ['serve', '--data', folder, '--listen', free, '--admin-listen', free];
+  for (const token of ['secret\n', 'two words', 'sécret']) {
+    const { code, stderr } = await run_onsale(args, { env: { ONSALE_ADMIN_TOKEN: token }, timeout_ms: 5_000 });
+    assert.equal(code, 1);
+    assert.match(stderr, /ONSALE_ADMIN_TOKEN.*visible ASCII/);
+    assert.doesNotMatch(stderr, /s.cret|two words/);
+  }
+  const kept = join(folder, 'admin-token');
+  writeFileSync(kept, 'x'.repeat(1000));
+  const { code, stderr } = await serve('--listen', free, '--admin-listen', free);
+  rmSync(kept);
+  assert.equal(code, 1);
+  assert.match(stderr, /admin-token': it is too large/);
 });
 
 test('a sandbox that cannot start is tried once', async () => {
