@@ -6,7 +6,7 @@ import { reserve, reservePipelined } from './rows/reserve.mjs';
 import { seatsBits, seatsUnchanged, snapshots } from './rows/seats.mjs';
 import { selloutFree, selloutPaid } from './rows/sellout.mjs';
 import { memory } from './rows/memory.mjs';
-import { bestAvailable, ledger } from './rows/engines.mjs';
+import { bestAvailable, holdStore, ledger } from './rows/engines.mjs';
 import { peer } from './rows/peer.mjs';
 
 // In the order of the report. Each gives one row or more.
@@ -21,6 +21,7 @@ const BENCHES = {
     sellout_free: selloutFree,
     memory,
     best_available: bestAvailable,
+    hold_store: holdStore,
 };
 
 const { values: options } = parseArgs({

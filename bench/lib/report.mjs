@@ -72,12 +72,12 @@ Written by \`script/bench\`; measure it yourself with that command. Figures that
 - Date: ${date}
 - Versions: ${Object.entries(versions).map(([name, version]) => `${name} ${version.replace(/^nginx version: |^onsale /, '')}`).join(', ')}
 
-How it is measured: the server on core 0, the load on core 1 of the same machine, over loopback (the sell-outs share
-both cores as they like). CPU is what the kernel charged to the server's process, user and system, over the window,
-divided by the requests answered in it. Over loopback that includes about half of the receiver's work, for both sides
-alike. Ours and the peer take turns, ${rounds} rounds each in one run, and a ratio is made of each round: identical
-runs some minutes apart differ by a tenth and more, their ratios hardly. The table has the median of the rounds and
-the least and the greatest.
+How it is measured: the server on core 0, the load on core 1 of the same machine, over loopback (the sell-outs and the
+memory share both cores as they like). CPU is what the kernel charged to the server's process, user and system, all its
+threads, over the window, divided by the requests answered in it. Over loopback that includes about half of the
+receiver's work, for both sides alike; the load never sleeps, so that nobody is charged for waking it up. Ours and the
+peer take turns, ${rounds} rounds each in one run, and a ratio is made of each round: identical runs some minutes apart
+differ by a tenth and more, their ratios hardly. The table has the median of the rounds and the least and the greatest.
 
 | what | median | spread | bar | met |
 | --- | ---: | ---: | ---: | --- |

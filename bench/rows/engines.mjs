@@ -1,7 +1,7 @@
 // The rows of the modules: each has a program of its own in bench/, which prints a line of JSON a figure
 // ({"name","value","low","high"}); here they get their bars.
 import { existsSync } from 'node:fs';
-import { limitRow } from '../lib/measure.mjs';
+import { limitRow, noteRow } from '../lib/measure.mjs';
 import { newFolder, run } from '../lib/processes.mjs';
 
 async function figuresOf(program, words) {
@@ -10,14 +10,13 @@ async function figuresOf(program, words) {
     const figures = new Map();
     for (const line of (await run(path, words)).split('\n').filter((text) => text.startsWith('{'))) {
         const figure = JSON.parse(line);
-        figures.set(figure.name, figure);
+        figures.set(figure.threads === undefined ? figure.name : `${figure.name}_${figure.threads}`, figure);
     }
     return {
         of(name) {
             if (!figures.has(name)) throw new Error(`${program} does not tell ${name}`);
             return figures.get(name);
         },
-        all: () => [...figures.values()],
     };
 }
 
@@ -116,4 +115,25 @@ export async function bestAvailable() {
             },
         });
     });
+}
+
+export async function holdStore() {
+    const told = await figuresOf('hold_store_bench', []);
+    const median = (name) => told.of(name).ns_per_take_and_release.p50;
+    const spread = (name) => told.of(name).ns_per_take_and_release;
+    const plain = median('no_journal_1');
+    return [
+        noteRow({
+            name: 'hold_store',
+            what: 'Time of a hold of two seats taken and released in process, with its journal to without',
+            ratios: ['p10', 'p50', 'p90'].map((share) => spread('journal_1')[share] / plain),
+            figures: {
+                'no journal, median in ns': plain,
+                'with the journal, median in ns': median('journal_1'),
+                'with the journal and a kept answer, median in ns': median('journal_and_answer_1'),
+                'no journal, two threads on one show, median in ns': median('no_journal_2'),
+                'with the journal, two threads on one show, median in ns': median('journal_2'),
+            },
+        }),
+    ];
 }

@@ -88,8 +88,8 @@ export async function snapshots({ seconds }) {
     const started = performance.now();
     const load = { server: ours.address, 'warm-up': 0, seconds };
     const [changes, reads] = await Promise.all([
-        herd('reserve', { ...load, show, connections: 1 }),
-        herd('get', { ...load, path, connections: 4 }),
+        herd('reserve', { ...load, show, connections: 1 }, { spin: false }),
+        herd('get', { ...load, path, connections: 4 }, { spin: false }),
     ]);
     const took = (performance.now() - started) / 1000;
     const built = (await metric(ours, 'onsale_snapshots_built_total')) - before;
