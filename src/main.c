@@ -2,6 +2,7 @@
 #include "base/json.h"
 #include "commands/commands.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,6 +30,8 @@ static void write_help(FILE *out) {
 
 int main(int count, char **arguments) {
     signal(SIGPIPE, SIG_IGN);
+    /* Snapshots of seats come and go by the megabyte: from here on each is mapped, and given back when it is freed. */
+    mallopt(M_MMAP_THRESHOLD, 1024 * 1024);
     umask(077); /* what is kept is nobody else's to read */
     hash_set_up();
     json_set_up();

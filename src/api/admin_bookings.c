@@ -161,7 +161,7 @@ static void refund_free(struct refund *refund) {
     free(refund);
 }
 
-static void write_refund(struct buffer *body, const struct refund_call *refund) {
+static void write_refund(const struct refund_call *refund, struct buffer *body) {
     struct json_writer writer = json_writer(body);
     write_booking(&writer, &refund->booking, true);
 }
@@ -175,7 +175,8 @@ static void refund_answered(struct envelope *envelope, void *receiver) {
     call->exchange = exchange_resume(call->ref);
     if (refund->refund.result == RESULT_OK) {
         struct buffer *body = call_scratch(call);
-        write_refund(body, &refund->refund);
+        write_refund(&refund->refund, body);
+        call->answer_kept = true;
         call_reply(call, 200, buffer_bytes(body));
     } else {
         call_refuse(call, refund->refund.result, NULL);
@@ -240,6 +241,8 @@ static bool send_refund(struct call *call, struct refund_call *refund) {
     refund->sale = sale_find(api->sales, &refund->booking.show_id);
     refund->reactor = call->ref.reactor;
     refund->answered = refund_answered;
+    refund->answer_key = call->answer_key;
+    refund->render = write_refund;
     if (!refund->sale) {
         call_refuse(call, RESULT_SHOW_NOT_FOUND, NULL);
         return false;

@@ -37,15 +37,10 @@ static void blocking_is_written(struct ledger_command *command) {
     struct call *call = call_of_command(command);
     struct blocking *blocking = call->context;
     if (command->result == RESULT_OK) {
-        struct buffer *body = call_scratch(call);
-        struct json_writer writer = json_writer(body);
-        json_open(&writer, '{');
-        json_member_int(&writer, blocking->block ? "blocked" : "unblocked", blocking->count);
-        json_close(&writer, '}');
-        call_reply(call, 200, buffer_bytes(body));
+        call_keep_promise(call);
     } else {
         undo(call, blocking);
-        call_refuse(call, RESULT_LEDGER_UNAVAILABLE, NULL);
+        call_refuse(call, command->result == RESULT_CONFLICT ? RESULT_CONFLICT : RESULT_LEDGER_UNAVAILABLE, NULL);
     }
     blocking_free(blocking);
 }
@@ -63,6 +58,11 @@ static void write_blocking(struct call *call, struct blocking *blocking) {
     call->command.seats.changes = blocking->changes;
     call->command.seats.reason = bytes_of(blocking->reason);
     call->command.seats.now_ms = call->now_ms;
+    struct json_writer writer = json_writer(call_scratch(call));
+    json_open(&writer, '{');
+    json_member_int(&writer, blocking->block ? "blocked" : "unblocked", blocking->count);
+    json_close(&writer, '}');
+    call_promise(call, 200);
     if (!call_submit(call, blocking_is_written)) {
         undo(call, blocking);
         blocking_free(blocking);

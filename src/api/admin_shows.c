@@ -5,23 +5,28 @@
 #include "base/metrics.h"
 #include "base/panic.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 /* ---- making ---- */
 
+/* A show on its way into the ledger. */
 struct new_show {
-    struct plan *plan;
+    struct plan *plan; /* the sale's, once that is made */
     struct sale_terms terms;
+    struct sale *sale;
     struct show_record record;
-    struct id show_id;
     struct buffer plan_json, settings_json;
 };
 
 static void new_show_free(struct new_show *fresh) {
     buffer_release(&fresh->plan_json);
     buffer_release(&fresh->settings_json);
-    plan_free(fresh->plan);
+    if (fresh->sale)
+        sale_free(fresh->sale);
+    else
+        plan_free(fresh->plan);
     free(fresh);
 }
 
@@ -58,67 +63,92 @@ static bool read_new_show(struct call *call, const json_t *document, struct new_
     return true;
 }
 
-static void reply_with_show(struct call *call, unsigned status) {
-    struct buffer *body = call_scratch(call);
-    struct json_writer writer = json_writer(body);
-    sale_write_for_operator(call->sale, call->now_ms, &writer);
-    call_reply(call, status, buffer_bytes(body));
+/* What the call will be answered with. */
+static void promise_show(struct call *call, const struct sale_terms *terms, int64_t updated_ms, unsigned status) {
+    struct json_writer writer = json_writer(call_scratch(call));
+    sale_write_changed(call->sale, terms, updated_ms, call->now_ms, &writer);
+    call_promise(call, status);
 }
 
 /* On the clerk's thread: the show is in the ledger. */
 static void list_new_show(struct clerk_job *job, struct ledger_reader *reader) {
     (void)reader;
     struct call *call = call_of_job(job);
+    struct api *api = call->api;
     struct new_show *fresh = call->context;
-    struct sale *sale = NULL;
-    struct plan *plan = fresh->plan;
-    fresh->plan = NULL;
-    enum result result =
-        sale_new(&fresh->show_id, plan, &fresh->terms, call->api->ledger->epoch, fresh->record.created_ms, &sale);
-    if (result == RESULT_OK && call->api->services.know_show(call->api->services.runtime, sale) != RESULT_OK)
-        result = RESULT_OVERLOADED;
+    enum result result = api->services.know_show(api->services.runtime, fresh->sale);
     if (result == RESULT_OK)
-        result = sale_list_add(call->api->sales, sale);
-    new_show_free(fresh);
-    if (result != RESULT_OK) {
-        /* It is in the ledger all the same, and will be listed after a restart. */
-        log_error("a new show cannot be listed before a restart", LOG_STRING("reason", result_name(result)));
-        call_refuse(call, result, NULL);
-        return;
+        result = sale_list_add(api->sales, fresh->sale);
+    api->shows_being_made--;
+    if (result == RESULT_OK) {
+        log_info("show made", LOG_INT("seats", fresh->sale->plan->seat_count),
+                 LOG_STRING("event_name", fresh->terms.event_name));
+        fresh->sale = NULL;
+        fresh->plan = NULL;
+    } else {
+        log_error("a show that was made will be there after a restart only", LOG_STRING("why", result_name(result)));
     }
-    call->sale = sale;
-    log_info("show made", LOG_INT("seats", sale->plan->seat_count), LOG_STRING("event_name", sale->terms.event_name));
-    reply_with_show(call, 201);
+    new_show_free(fresh);
+    call_keep_promise(call);
+}
+
+static void forget_new_show(struct clerk_job *job, struct ledger_reader *reader) {
+    (void)reader;
+    struct call *call = call_of_job(job);
+    call->api->shows_being_made--;
+    new_show_free(call->context);
+    call_refuse(call, RESULT_LEDGER_UNAVAILABLE, NULL);
 }
 
 static void show_is_written(struct ledger_command *command) {
-    struct call *call = call_of_command(command);
-    if (command->result == RESULT_OK) {
-        call_on_clerk(call, list_new_show);
-    } else {
-        new_show_free(call->context);
-        call_refuse(call, RESULT_LEDGER_UNAVAILABLE, NULL);
-    }
+    call_on_clerk(call_of_command(command), command->result == RESULT_OK ? list_new_show : forget_new_show);
 }
 
-static void write_new_show(struct call *call, struct new_show *fresh) {
-    fresh->show_id = id_new_uuid7(call->now_ms);
-    plan_write(fresh->plan, &fresh->plan_json);
-    sale_write_settings(&fresh->terms, fresh->plan, &fresh->settings_json);
-    fresh->record = (struct show_record){.show_id = fresh->show_id,
+/* Makes the sale, which owns the plan from here, and what the ledger keeps of it. */
+static enum result prepare_new_show(struct call *call, struct new_show *fresh) {
+    struct id show_id = id_new_uuid7(call->now_ms);
+    struct plan *plan = fresh->plan;
+    fresh->plan = NULL;
+    enum result result = sale_new(&show_id, plan, &fresh->terms, call->api->ledger->epoch, call->now_ms, &fresh->sale);
+    if (result != RESULT_OK)
+        return result;
+    plan_write(plan, &fresh->plan_json);
+    sale_write_settings(&fresh->terms, plan, &fresh->settings_json);
+    fresh->record = (struct show_record){.show_id = show_id,
                                          .event_name = bytes_of(fresh->terms.event_name),
                                          .start_ms = fresh->terms.start_ms,
-                                         .plan_hash = fresh->plan->hash,
+                                         .plan_hash = plan->hash,
                                          .plan_json = buffer_bytes(&fresh->plan_json),
                                          .settings_json = buffer_bytes(&fresh->settings_json),
                                          .created_ms = call->now_ms,
                                          .updated_ms = call->now_ms};
+    return buffer_ok(&fresh->plan_json) && buffer_ok(&fresh->settings_json) ? RESULT_OK : RESULT_OVERLOADED;
+}
+
+static void write_new_show(struct call *call, struct new_show *fresh) {
+    struct api *api = call->api;
+    if (atomic_load(&api->sales->count) + api->shows_being_made >= LIMIT_SHOWS) {
+        new_show_free(fresh);
+        call_refuse(call, RESULT_OVERLOADED, "this server has as many shows as it takes");
+        return;
+    }
+    enum result result = prepare_new_show(call, fresh);
+    if (result != RESULT_OK) {
+        new_show_free(fresh);
+        call_refuse(call, result, NULL);
+        return;
+    }
+    call->sale = fresh->sale;
     call->context = fresh;
     call->command = (struct ledger_command){.kind = LEDGER_CREATE_SHOW};
     call->command.show.record = &fresh->record;
-    call->command.show.plan = fresh->plan;
-    if (!call_submit(call, show_is_written))
+    call->command.show.plan = fresh->sale->plan;
+    promise_show(call, &fresh->terms, call->now_ms, 201);
+    api->shows_being_made++;
+    if (!call_submit(call, show_is_written)) {
+        api->shows_being_made--;
         new_show_free(fresh);
+    }
 }
 
 /* On the clerk's thread: a stadium's plan takes a tenth of a second to read. */
@@ -138,10 +168,7 @@ static void make_show(struct clerk_job *job, struct ledger_reader *reader) {
     buffer_init(&fresh->settings_json, 256 * 1024);
     bool understood = read_new_show(call, document, fresh);
     json_decref(document);
-    if (understood && atomic_load(&call->api->sales->count) >= LIMIT_SHOWS) {
-        call_refuse(call, RESULT_OVERLOADED, "this server has as many shows as it takes");
-        understood = false;
-    }
+    malloc_trim(0); /* a large document was tens of megabytes of small pieces */
     if (understood)
         write_new_show(call, fresh);
     else
@@ -172,7 +199,7 @@ static void change_is_written(struct ledger_command *command) {
     struct change *change = call->context;
     if (command->result == RESULT_OK) {
         sale_set_terms(call->sale, &change->terms, change->record.updated_ms);
-        reply_with_show(call, 200);
+        call_keep_promise(call);
     } else {
         call_refuse(call, RESULT_LEDGER_UNAVAILABLE, NULL);
     }
@@ -203,6 +230,7 @@ static void change_terms(struct call *call, const struct sale_terms *terms) {
     call->context = change;
     call->command = (struct ledger_command){.kind = LEDGER_CHANGE_SHOW};
     call->command.show.record = &change->record;
+    promise_show(call, terms, call->now_ms, 200);
     struct sale *sale = call->sale;
     if (call_submit(call, change_is_written))
         sale_set_wanted(sale, terms);
@@ -351,7 +379,7 @@ static void read_stats(struct clerk_job *job, struct ledger_reader *reader) {
     json_key(&writer, "show_id");
     json_put_uuid(&writer, &call->sale->show_id);
     json_member_time(&writer, "now", call->now_ms);
-    json_member_text(&writer, "status", sale_status_name(sale_status(call->sale, call->now_ms)));
+    json_member_text(&writer, "status", sale_status_name(sale_status_under(call->sale, &terms, call->now_ms)));
     write_counts(call, &writer);
     write_totals(&totals, terms.seats.currency, &writer);
     json_key(&writer, "server");

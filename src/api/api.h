@@ -40,6 +40,7 @@ struct confirm_call {
     bool answer_kept; /* the outcome's answer was kept with what it did */
 
     /* private to the cashier */
+    void *cashier;
     int64_t give_up_ms;
     struct confirm_call *next_waiter;             /* on the same saga */
     struct confirm_call *next_in_time, **in_time; /* in the list of those that wait, oldest first */
@@ -57,6 +58,9 @@ struct refund_call {
     uint32_t seat_count;                  /* 0: all */
     uint32_t seats[LIMIT_SEATS_PER_HOLD]; /* indices into booking.seat_ids */
     char reason[PAYMENT_CODE_BYTES];
+    struct hold_answer_key answer_key;
+    /* Writes the answer, with `booking` as it will be: kept in one step with the refund. */
+    void (*render)(const struct refund_call *refund, struct buffer *body);
 
     enum result result; /* OK: the seats are free, the money is on its way */
 };
@@ -87,6 +91,7 @@ struct api {
     struct api_services services;
     struct id admin_token_hash;
     struct idempotency *idempotency;
+    unsigned shows_being_made;                          /* owned by the operator's clerk */
     atomic_llong bookings_per_minute, holds_per_minute; /* set by the ticker */
 };
 

@@ -174,6 +174,22 @@ static void keep(struct call *call) {
     (void)call_submit(call, answer_was_kept);
 }
 
+void call_promise(struct call *call, unsigned status) {
+    store(call, status, "application/json", buffer_bytes(&call->answer));
+    if (id_is_none(&call->answer_key.key))
+        return;
+    call->command.answer = (struct kept_answer){.key = call->answer_key.key,
+                                                .body_hash = call->answer_key.body_hash,
+                                                .status = status,
+                                                .body = buffer_bytes(&call->answer),
+                                                .created_ms = call->now_ms};
+}
+
+void call_keep_promise(struct call *call) {
+    call->answer_kept = true;
+    call_on_reactor(call, send_stored);
+}
+
 void call_reply_text(struct call *call, unsigned status, const char *content_type, struct bytes body) {
     bool keyed = !id_is_none(&call->answer_key.key);
     if (keyed && !call->answer_kept && answer_is_final(status)) {

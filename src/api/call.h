@@ -87,6 +87,12 @@ void call_on_reactor(struct call *call, void (*resume)(struct call *call));
 bool call_submit(struct call *call, void (*done)(struct ledger_command *command));
 struct call *call_of_command(struct ledger_command *command);
 
+/* What call->command does is answered with the body that was written into call_scratch(): it is kept in the command's
+ * transaction, under the call's Idempotency-Key. Before call_submit(); the call must be parked. */
+void call_promise(struct call *call, unsigned status);
+/* The command has done it: answers what was promised. */
+void call_keep_promise(struct call *call);
+
 /* Answers, on the reactor or off it. */
 void call_reply(struct call *call, unsigned status, struct bytes json);
 void call_refuse(struct call *call, enum result result, const char *detail);

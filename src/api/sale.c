@@ -149,8 +149,8 @@ void sale_set_wanted(struct sale *sale, const struct sale_terms *terms) {
     pthread_mutex_unlock(&sale->lock);
 }
 
-static enum sale_status status_by_hand_and_time(const struct sale *sale, int64_t now_ms) {
-    switch ((enum sale_hand)atomic_load_explicit(&sale->hand, memory_order_relaxed)) {
+static enum sale_status status_by(enum sale_hand hand, int64_t on_sale_ms, int64_t now_ms) {
+    switch (hand) {
     case SALE_OPENED:
         return SALE_STATUS_ON_SALE;
     case SALE_PAUSED:
@@ -160,16 +160,17 @@ static enum sale_status status_by_hand_and_time(const struct sale *sale, int64_t
     case SALE_AUTO:
         break;
     }
-    int64_t on_sale_ms = atomic_load_explicit(&sale->on_sale_ms, memory_order_relaxed);
     return now_ms >= on_sale_ms ? SALE_STATUS_ON_SALE : SALE_STATUS_SCHEDULED;
 }
 
 enum result sale_is_open(const struct sale *sale, int64_t now_ms) {
-    return status_by_hand_and_time(sale, now_ms) == SALE_STATUS_ON_SALE ? RESULT_OK : RESULT_SALE_NOT_OPEN;
+    enum sale_hand hand = (enum sale_hand)atomic_load_explicit(&sale->hand, memory_order_relaxed);
+    int64_t on_sale_ms = atomic_load_explicit(&sale->on_sale_ms, memory_order_relaxed);
+    return status_by(hand, on_sale_ms, now_ms) == SALE_STATUS_ON_SALE ? RESULT_OK : RESULT_SALE_NOT_OPEN;
 }
 
-enum sale_status sale_status(struct sale *sale, int64_t now_ms) {
-    enum sale_status status = status_by_hand_and_time(sale, now_ms);
+enum sale_status sale_status_under(struct sale *sale, const struct sale_terms *terms, int64_t now_ms) {
+    enum sale_status status = status_by(terms->hand, terms->on_sale_ms, now_ms);
     if (status != SALE_STATUS_ON_SALE)
         return status;
     struct show_counts counts;

@@ -83,7 +83,7 @@ void sale_copy_wanted(struct sale *sale, struct sale_terms *terms);
 void sale_set_wanted(struct sale *sale, const struct sale_terms *terms);
 
 /* Takes the show's lock to see whether it is sold out. */
-enum sale_status sale_status(struct sale *sale, int64_t now_ms);
+enum sale_status sale_status_under(struct sale *sale, const struct sale_terms *terms, int64_t now_ms);
 const char *sale_status_name(enum sale_status status);
 /* OK, or SALE_NOT_OPEN. No lock. */
 MUST_USE enum result sale_is_open(const struct sale *sale, int64_t now_ms);
@@ -109,5 +109,8 @@ void sale_write_settings(const struct sale_terms *terms, const struct plan *plan
 /* The show as fans see it, in the list (`brief`) or whole; and as the operator does. */
 void sale_write(struct sale *sale, int64_t now_ms, bool brief, struct json_writer *writer);
 void sale_write_for_operator(struct sale *sale, int64_t now_ms, struct json_writer *writer);
+/* … as it will be under these terms. */
+void sale_write_changed(struct sale *sale, const struct sale_terms *terms, int64_t updated_ms, int64_t now_ms,
+                        struct json_writer *writer);
 
 #endif

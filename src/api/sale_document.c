@@ -233,7 +233,7 @@ static void write_head(struct sale *sale, const struct sale_terms *terms, int64_
     json_put_uuid(writer, &sale->show_id);
     json_member_text(writer, "event_name", terms->event_name);
     json_member_time(writer, "start_time", terms->start_ms);
-    json_member_text(writer, "status", sale_status_name(sale_status(sale, now_ms)));
+    json_member_text(writer, "status", sale_status_name(sale_status_under(sale, terms, now_ms)));
 }
 
 static void write_categories(struct sale *sale, const struct sale_terms *terms, struct json_writer *writer) {
@@ -300,10 +300,15 @@ void sale_write_for_operator(struct sale *sale, int64_t now_ms, struct json_writ
     struct sale_terms terms;
     int64_t updated_ms;
     sale_copy_terms(sale, &terms, &updated_ms);
+    sale_write_changed(sale, &terms, updated_ms, now_ms, writer);
+}
+
+void sale_write_changed(struct sale *sale, const struct sale_terms *terms, int64_t updated_ms, int64_t now_ms,
+                        struct json_writer *writer) {
     json_open(writer, '{');
-    write_head(sale, &terms, now_ms, writer);
-    write_settings(&terms, sale->plan, writer);
-    json_member_text(writer, "sale", hand_names[terms.hand]);
+    write_head(sale, terms, now_ms, writer);
+    write_settings(terms, sale->plan, writer);
+    json_member_text(writer, "sale", hand_names[terms->hand]);
     write_plan(sale, writer);
     write_waiting_room(writer);
     json_member_time(writer, "created_at", sale->created_ms);

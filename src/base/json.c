@@ -11,6 +11,15 @@ void json_set_up(void) {
     json_object_seed((size_t)random_u64());
 }
 
+/* jansson makes some eighty bytes of each value, be it two bytes long: what has too many is refused before it starts.
+ * Brackets and commas in texts count too, so this is a little strict. */
+static bool too_many(struct bytes text) {
+    size_t values = 1;
+    for (size_t i = 0; i < text.length; i++)
+        values += text.at[i] == '{' || text.at[i] == '[' || text.at[i] == ',';
+    return values > LIMIT_JSON_VALUES;
+}
+
 /* jansson recurses as deep as 2,048 levels and allocates on the way: what is too deep is refused before it starts. */
 static bool too_deep(struct bytes text) {
     size_t brackets = 0;
@@ -42,6 +51,10 @@ static bool too_deep(struct bytes text) {
 enum result json_parse(struct bytes text, json_t **value, char *detail, size_t detail_size) {
     if (too_deep(text)) {
         snprintf(detail, detail_size, "the JSON is nested more than %d deep", LIMIT_JSON_DEPTH);
+        return RESULT_BAD_JSON;
+    }
+    if (text.length > LIMIT_JSON_VALUES && too_many(text)) {
+        snprintf(detail, detail_size, "the JSON has more than %d values", LIMIT_JSON_VALUES);
         return RESULT_BAD_JSON;
     }
     /* jansson 2.14 overlooks one that follows a token. */

@@ -27,6 +27,12 @@
 
 /* JSON */
 #define LIMIT_JSON_DEPTH 32
+#define LIMIT_JSON_VALUES 4000000 /* a plan of LIMIT_SEATS_PER_SHOW seats has about 2.5 million */
+
+/* Prepared answers */
+#define LIMIT_BLOB_BYTES (128 * 1024 * 1024) /* alive at once; over it slow readers are cut off; twice: none is made   \
+                                              */
+#define LIMIT_STALL_MS 1000                  /* who has taken nothing for so long is a slow reader then */
 
 /* ids and names */
 #define LIMIT_USER_ID_BYTES 128
@@ -53,9 +59,10 @@
 #define LIMIT_WAITING_ANSWER_BYTES (32 * 1024 * 1024) /* the same, all their bodies */
 
 /* bookings */
-#define LIMIT_OPEN_SAGAS 65536   /* over it confirm is 503 */
-#define LIMIT_LEDGER_QUEUE 65536 /* commands waiting for a commit; over it 503 */
-#define LIMIT_LEDGER_GROUP 256   /* commands in one commit */
+#define LIMIT_CONFIRM_CALLS 131072 /* confirms that wait for their answer; over it 503 */
+#define LIMIT_OPEN_SAGAS 65536     /* over it confirm is 503 */
+#define LIMIT_LEDGER_QUEUE 65536   /* commands waiting for a commit; over it 503 */
+#define LIMIT_LEDGER_GROUP 256     /* commands in one commit */
 #define LIMIT_GATEWAY_CONNECTIONS 128
 #define LIMIT_PAYMENT_ATTEMPTS 10
 

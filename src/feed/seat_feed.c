@@ -95,7 +95,10 @@ bool feed_wait(struct seat_feed *feed, struct feed_waiter *waiter) {
     return first;
 }
 
+/* NULL when memory ran out, or so much is kept alive by slow readers that they have to be cut off first. */
 static struct blob *bits_copy(struct seat_feed *feed, uint64_t *sequence) {
+    if (blob_live_bytes() > 2 * (size_t)LIMIT_BLOB_BYTES)
+        return NULL;
     struct blob *bits = blob_new(feed->bits_length);
     if (!bits)
         return NULL;

@@ -3,6 +3,12 @@
 
 #include <stdlib.h>
 
+static atomic_size_t live_bytes;
+
+size_t blob_live_bytes(void) {
+    return atomic_load_explicit(&live_bytes, memory_order_relaxed);
+}
+
 struct blob *blob_new(size_t length) {
     if (length > SIZE_MAX - sizeof(struct blob))
         return NULL;
@@ -11,6 +17,7 @@ struct blob *blob_new(size_t length) {
         return NULL;
     atomic_init(&blob->references, 1);
     blob->length = length;
+    atomic_fetch_add_explicit(&live_bytes, length, memory_order_relaxed);
     return blob;
 }
 
@@ -33,6 +40,8 @@ void blob_drop(struct blob *blob) {
     /* Acquire and release: whoever frees sees all that the other holders did with it. */
     unsigned before = atomic_fetch_sub_explicit(&blob->references, 1, memory_order_acq_rel);
     assert(before > 0);
-    if (before == 1)
+    if (before == 1) {
+        atomic_fetch_sub_explicit(&live_bytes, blob->length, memory_order_relaxed);
         free(blob);
+    }
 }

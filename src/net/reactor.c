@@ -283,7 +283,18 @@ static void run_ready(struct reactor *reactor) {
     }
 }
 
+/* Snapshots that slow readers keep alive: over the limit, who has taken nothing for longest is cut off. */
+static void relieve_memory(struct reactor *reactor) {
+    while (blob_live_bytes() > LIMIT_BLOB_BYTES) {
+        uint32_t slot = waits_longest(&reactor->waits, WAIT_WRITE, LIMIT_STALL_MS * 1000LL, reactor->now_us);
+        if (slot == WAIT_END)
+            return;
+        connection_timed_out(&reactor->connections[slot]);
+    }
+}
+
 static void end_waits(struct reactor *reactor) {
+    relieve_memory(reactor);
     for (;;) {
         uint32_t slot = waits_due(&reactor->waits, reactor->now_us);
         if (slot == WAIT_END)

@@ -53,6 +53,14 @@ uint32_t waits_due(const struct waits *waits, int64_t now_us) {
     return WAIT_END;
 }
 
+uint32_t waits_longest(const struct waits *waits, enum wait_kind kind, int64_t at_least_us, int64_t now_us) {
+    const struct wait_list *list = &waits->lists[kind];
+    if (list->first == WAIT_END ||
+        now_us - (waits->connections[list->first].wait.until_us - list->length_us) < at_least_us)
+        return WAIT_END;
+    return list->first;
+}
+
 int64_t waits_next_us(const struct waits *waits) {
     int64_t next = INT64_MAX;
     for (int kind = WAIT_NONE + 1; kind < WAIT_KIND_COUNT; kind++) {

@@ -42,6 +42,9 @@ void wait_begin(struct waits *waits, uint32_t slot, enum wait_kind kind, int64_t
 /* A connection whose wait is over, or WAIT_END. It still waits: the caller changes that. */
 uint32_t waits_due(const struct waits *waits, int64_t now_us);
 
+/* The connection that has waited longest for `kind`, if for at least that long, or WAIT_END. */
+uint32_t waits_longest(const struct waits *waits, enum wait_kind kind, int64_t at_least_us, int64_t now_us);
+
 /* When the next wait ends, or INT64_MAX. */
 int64_t waits_next_us(const struct waits *waits);
 

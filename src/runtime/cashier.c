@@ -156,6 +156,11 @@ static void open_confirm(struct envelope *envelope, void *receiver) {
 bool cashier_confirm(struct cashier *cashier, struct confirm_call *call) {
     if (atomic_load(&cashier->open) >= LIMIT_OPEN_SAGAS || atomic_load(&cashier->stopping))
         return false;
+    if (atomic_fetch_add(&cashier->confirms, 1) >= LIMIT_CONFIRM_CALLS) {
+        atomic_fetch_sub(&cashier->confirms, 1);
+        return false;
+    }
+    call->cashier = cashier;
     call->envelope.open = open_confirm;
     mailbox_send(&cashier->mailbox, &call->envelope);
     return true;
@@ -181,6 +186,23 @@ static bool find_seats(struct open_saga *open) {
     return true;
 }
 
+/* What the operator will be told, once it is so; kept in the same transaction. */
+static void promise_refund(struct open_saga *open, struct refund_call *refund) {
+    refund->booking.status = open->written.status;
+    refund->booking.refunded = open->written.refunded;
+    refund->booking.updated_ms = open->written.updated_ms;
+    memcpy(refund->booking.reason, open->written.reason, sizeof refund->booking.reason);
+    if (id_is_none(&refund->answer_key.key))
+        return;
+    open->kept_body.length = 0;
+    refund->render(refund, &open->kept_body);
+    open->command.answer = (struct kept_answer){.key = refund->answer_key.key,
+                                                .body_hash = refund->answer_key.body_hash,
+                                                .status = 200,
+                                                .body = buffer_bytes(&open->kept_body),
+                                                .created_ms = open->cashier->now_ms};
+}
+
 static void write_refund(struct open_saga *open, struct refund_call *refund) {
     struct booking *booking = &open->saga.booking;
     int64_t back = 0;
@@ -193,6 +215,7 @@ static void write_refund(struct open_saga *open, struct refund_call *refund) {
     if (whole)
         open->written.status = BOOKING_CANCELLED;
     memcpy(open->written.reason, refund->reason, sizeof refund->reason);
+    promise_refund(open, refund);
     show_lock(open->sale->show);
     open->command.booking.seat_version = show_draw_fence(open->sale->show);
     show_unlock(open->sale->show);

@@ -20,6 +20,8 @@ void open_saga_happen(struct open_saga *open, enum saga_event event) {
 /* ---- who waits ---- */
 
 void confirm_answer(struct confirm_call *call) {
+    struct cashier *cashier = call->cashier;
+    atomic_fetch_sub(&cashier->confirms, 1);
     sodium_memzero(call->token, sizeof call->token);
     call->envelope.open = call->answered;
     reactor_send(call->reactor, &call->envelope);
@@ -221,12 +223,6 @@ void open_saga_answer_refund(struct open_saga *open, enum result result) {
         return;
     open->refund = NULL;
     refund->result = result;
-    if (result == RESULT_OK) {
-        refund->booking.status = open->written.status;
-        refund->booking.refunded = open->written.refunded;
-        refund->booking.updated_ms = open->written.updated_ms;
-        memcpy(refund->booking.reason, open->written.reason, sizeof refund->booking.reason);
-    }
     refund->envelope.open = refund->answered;
     reactor_send(refund->reactor, &refund->envelope);
 }

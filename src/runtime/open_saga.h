@@ -44,6 +44,7 @@ struct cashier {
     struct mailbox mailbox;
     atomic_bool stopping;
     atomic_uint open;
+    atomic_uint confirms; /* calls that were not answered yet */
 
     /* owned by the cashier's thread */
     struct id_map by_reservation;

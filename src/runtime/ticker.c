@@ -13,7 +13,7 @@
 /* … and of how many. It costs the ledger's thread 2.5 µs a seat: so a hundredth of a core, however many are held; and
  * what is sold or let go before its turn comes need not be told at all. */
 #define SEATS_A_SECOND 4096
-#define ANSWERS_EVERY_MS 500 /* … of answers */
+#define ANSWERS_EVERY_MS 500  /* … of answers */
 #define FORGET_EVERY_MS 60000 /* … of those it may forget, some thousands at a time: more in a day than come in one */
 #define ANSWERS_AT_ONCE 256
 #define RATE_SECONDS 10

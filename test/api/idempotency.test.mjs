@@ -193,3 +193,29 @@ test('kept answers outlive kill -9', async () => {
   const reused = await server.reserve(show, ['A9'], 'ann', keyed(keys[0]));
   assert.deepEqual([reused.status, reused.json.code], [422, 'idempotency_key_reused']);
 });
+
+test('an operator\'s act is kept in one step with what it did', async () => {
+  // red when: the answer is kept after the act, by a command of its own: a crash in between makes the act again
+  const post = (path, body, key) => server.admin('POST', `/api/v1/admin/${path}`, { body, headers: keyed(key) });
+  const plan = { sections: [{ name: '', rows: 1, seats_per_row: 4, category: 'Standard' }], prices: { Standard: { amount: 100, currency: 'EUR' } } };
+  const body = { event_name: 'Once', plan };
+  const made_key = fresh_key();
+  const made = await post('shows', body, made_key);
+  assert.equal(made.status, 201);
+  const show = made.json.show_id;
+  const { booking_id } = await server.book(show, ['A1', 'A2']);
+  await server.settled(booking_id, 'CAPTURED');
+  const acts = [
+    [`shows/${show}/pause`, {}, fresh_key()],
+    [`shows/${show}/seats/block`, { seat_ids: ['A4'] }, fresh_key()],
+    [`bookings/${booking_id}/refund`, { reason: 'ill' }, fresh_key()],
+  ];
+  const first = [];
+  for (const act of acts) first.push(await post(...act));
+  await server.restart();
+  for (const [i, act] of acts.entries()) {
+    assert.equal(first[i].status, 200);
+    same_answer(first[i], await post(...act));
+  }
+  same_answer(made, await post('shows', body, made_key));
+});

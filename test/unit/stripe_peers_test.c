@@ -155,7 +155,7 @@ static void a_status_decides_what_a_reply_means(void **state) {
     } replies[] = {
         {402, "{\"error\":{\"code\":\"card_declined\",\"decline_code\":\"lost_card\"}}", PAYMENT_DECLINED, "lost_card"},
         {402, "{\"error\":{\"code\":\"card_declined\"}}", PAYMENT_DECLINED, "card_declined"},
-        {402, "nonsense", PAYMENT_DECLINED, ""},
+        {402, "nonsense", PAYMENT_UNKNOWN, ""},
         {409, "{\"error\":{\"type\":\"idempotency_error\"}}", PAYMENT_BUSY, "idempotency_error"},
         {429, "", PAYMENT_BUSY, ""},
         {400, "{\"error\":{\"code\":\"amount_too_large\"}}", PAYMENT_REFUSED, "amount_too_large"},

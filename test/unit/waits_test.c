@@ -70,11 +70,24 @@ static void one_waits_for_one_thing_at_a_time(void **state) {
     assert_int_equal(take_due(INT64_MAX), WAIT_END);
 }
 
+/* Red when who waits in another list is named, or one who has not waited long enough. */
+static void the_longest_wait_of_a_kind_is_known(void **state) {
+    (void)state;
+    begin();
+    assert_int_equal(waits_longest(&waits, WAIT_IDLE, 0, 5000), WAIT_END);
+    wait_begin(&waits, 2, WAIT_HEAD, 0);
+    wait_begin(&waits, 1, WAIT_IDLE, 1000);
+    wait_begin(&waits, 0, WAIT_IDLE, 2000);
+    assert_int_equal(waits_longest(&waits, WAIT_IDLE, 4001, 5000), WAIT_END);
+    assert_int_equal(waits_longest(&waits, WAIT_IDLE, 4000, 5000), 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(waits_end_in_the_order_in_which_they_began),
         cmocka_unit_test(who_begins_anew_comes_last),
         cmocka_unit_test(one_waits_for_one_thing_at_a_time),
+        cmocka_unit_test(the_longest_wait_of_a_kind_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

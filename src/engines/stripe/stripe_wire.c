@@ -162,8 +162,10 @@ void stripe_read_reply(struct payment_call *call, long http_status, struct bytes
         if (!reply || !read_success(call, reply))
             set_code(call, BYTES("unintelligible_reply"));
     } else {
-        if (http_status == 402)
+        if (http_status == 402 && json_is_object(json_object_get(reply, "error")))
             call->outcome = PAYMENT_DECLINED;
+        else if (http_status == 402)
+            call->outcome = PAYMENT_UNKNOWN; /* not the gateway's own word */
         else if (http_status == 401 || http_status == 403 || http_status == 409 || http_status == 429)
             /* Our key is refused, or it is too much at once: no fan's fault, and nothing happened. */
             call->outcome = PAYMENT_BUSY;
