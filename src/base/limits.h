@@ -30,9 +30,10 @@
 #define LIMIT_JSON_VALUES 4000000 /* a plan of LIMIT_SEATS_PER_SHOW seats has about 2.5 million */
 
 /* Prepared answers */
-#define LIMIT_BLOB_BYTES (128 * 1024 * 1024) /* alive at once; over it slow readers are cut off; twice: none is made   \
-                                              */
-#define LIMIT_STALL_MS 1000                  /* who has taken nothing for so long is a slow reader then */
+#define LIMIT_BLOB_BYTES                                                                                               \
+    (128 * 1024 * 1024)     /* alive at once; over it slow readers are cut off; twice: none is made                    \
+                             */
+#define LIMIT_STALL_MS 1000 /* who has taken nothing for so long is a slow reader then */
 
 /* ids and names */
 #define LIMIT_USER_ID_BYTES 128

@@ -197,7 +197,8 @@ struct ledger {
                                             struct booking *booking, struct buffer *storage);
     MUST_USE enum result (*read_bookings)(struct ledger_reader *reader, const struct booking_filter *filter,
                                           bool (*row)(void *context, const struct booking *booking), void *context);
-    /* Bookings whose saga is not at an end (saga_state_is_end), oldest first. */
+    /* Bookings whose saga is not at an end, oldest first; and those in REVIEW, since their seats may have to stay held.
+     */
     MUST_USE enum result (*read_unfinished)(struct ledger_reader *reader,
                                             bool (*row)(void *context, const struct booking *booking), void *context);
     MUST_USE enum result (*read_totals)(struct ledger_reader *reader, const struct id *show_id,

@@ -317,7 +317,7 @@ enum result cashier_adopt(struct cashier *cashier, const struct booking *booking
         return RESULT_OVERLOADED;
     open->saga.booking = *booking;
     metric_add(METRIC_SAGAS_REVIEW, booking->saga == SAGA_REVIEW);
-    open->is_sold = booking->saga == SAGA_CAPTURING || booking->saga == SAGA_REFUNDING;
+    open->is_sold = booking->status != BOOKING_PENDING;
     if (!find_seats(open)) {
         open_saga_end(open);
         return RESULT_UNKNOWN_SEAT;

@@ -199,7 +199,7 @@ static void bookings_are_listed_newest_first_by_pages(void **state) {
 }
 
 static void what_is_unfinished_is_found_and_nothing_else(void **state) {
-    /* red when: the partial index and the question about it disagree with saga_state_is_end() */
+    /* red when: the partial index and the question about it disagree, or one that a human has to look at is left out */
     (void)state;
     struct world world;
     struct ledger_reader *reader;
@@ -211,7 +211,7 @@ static void what_is_unfinished_is_found_and_nothing_else(void **state) {
         booking.saga = (enum saga_state)i;
         struct ledger_command command = command_open(&booking);
         assert_int_equal(world_do(&world, &command), RESULT_OK);
-        if (!saga_state_is_end(booking.saga))
+        if (!saga_state_is_end(booking.saga) || booking.saga == SAGA_REVIEW)
             expected[unfinished++] = i + 1;
     }
     assert_int_equal(world.ledger.reader_new(world.ledger.engine, &reader), RESULT_OK);

@@ -77,10 +77,11 @@ CREATE TABLE bookings (
 CREATE INDEX bookings_by_reservation ON bookings (reservation_id);
 CREATE INDEX bookings_by_show ON bookings (show_id, status, amount, refunded); -- a show's totals, without its rows
 CREATE INDEX bookings_unfinished ON bookings (booking_id)
-    WHERE saga <> 'DONE' AND saga <> 'CANCELLED' AND saga <> 'REFUNDED' AND saga <> 'REVIEW';
+    WHERE saga <> 'DONE' AND saga <> 'CANCELLED' AND saga <> 'REFUNDED';
 
 -- One row a sold seat, in the order of selling: only the primary key's index is written at random places, which is a
--- tenth faster than WITHOUT ROWID here, and slower for show_seats, whose rows are changed in place. A ticket that is cancelled moves to ticket_history in the same transaction.
+-- tenth faster than WITHOUT ROWID here, and slower for show_seats, whose rows are changed in place. A ticket that is
+-- cancelled moves to ticket_history in the same transaction.
 CREATE TABLE tickets (
     show_id TEXT NOT NULL,
     seat_id TEXT NOT NULL,
