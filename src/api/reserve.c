@@ -59,6 +59,31 @@ static void refuse_list(struct call *call, const char *key, bool is_missing) {
     call_refuse_field(call, pointer, detail);
 }
 
+#define SEATS_AT_ONCE 16
+
+/* Those of the list from `first` on, `count` of them, into `seats`. */
+static bool read_some_seats(struct call *call, const json_t *list, const char *key, size_t first, size_t count,
+                            uint32_t *seats) {
+    struct bytes names[SEATS_AT_ONCE];
+    assert(count <= SEATS_AT_ONCE);
+    for (size_t i = 0; i < count; i++) {
+        const json_t *item = json_array_get(list, first + i);
+        if (!json_is_string(item)) {
+            refuse_element(call, key, first + i, "a seat id has to be a text");
+            return false;
+        }
+        names[i] = (struct bytes){json_string_value(item), json_string_length(item)};
+    }
+    plan_find_seats(call->sale->plan, count, names, seats);
+    for (size_t i = 0; i < count; i++) {
+        if (seats[i] == PLAN_NO_SEAT) {
+            refuse_unknown_seat(call, names[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
 bool read_seats(struct call *call, const json_t *document, const char *key, uint32_t most, uint32_t *seats,
                 uint32_t *count) {
     const json_t *list = json_object_get(document, key);
@@ -71,18 +96,10 @@ bool read_seats(struct call *call, const json_t *document, const char *key, uint
         call_refuse(call, RESULT_TOO_MANY_SEATS, NULL);
         return false;
     }
-    for (size_t i = 0; i < length; i++) {
-        const json_t *item = json_array_get(list, i);
-        if (!json_is_string(item)) {
-            refuse_element(call, key, i, "a seat id has to be a text");
+    for (size_t first = 0; first < length; first += SEATS_AT_ONCE) {
+        size_t some = length - first < SEATS_AT_ONCE ? length - first : SEATS_AT_ONCE;
+        if (!read_some_seats(call, list, key, first, some, seats + first))
             return false;
-        }
-        struct bytes name = {json_string_value(item), json_string_length(item)};
-        seats[i] = plan_find_seat(call->sale->plan, name);
-        if (seats[i] == PLAN_NO_SEAT) {
-            refuse_unknown_seat(call, name);
-            return false;
-        }
     }
     *count = (uint32_t)length;
     return true;

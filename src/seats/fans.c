@@ -49,14 +49,22 @@ static struct fan *entry_new(struct fans *fans, uint64_t hash) {
     return fan;
 }
 
-uint32_t fans_add(struct fans *fans, struct bytes user, uint32_t count) {
+uint64_t fans_ask(const struct fans *fans, struct bytes user) {
     if (!user.length)
+        return 0;
+    uint64_t hash = hash_of(user);
+    struct id key = key_of(hash);
+    id_map_prefetch(&fans->by_user, &key);
+    return hash;
+}
+
+uint32_t fans_add(struct fans *fans, uint64_t user_hash, uint32_t count) {
+    if (!user_hash)
         return FAN_NONE;
     assert(count > 0);
-    uint64_t hash = hash_of(user);
-    struct fan *fan = find(fans, hash);
+    struct fan *fan = find(fans, user_hash);
     if (!fan)
-        fan = entry_new(fans, hash);
+        fan = entry_new(fans, user_hash);
     fan->seat_count += count;
     return (uint32_t)(fan - fans->entries);
 }

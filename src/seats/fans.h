@@ -32,8 +32,11 @@ MUST_USE enum result fans_init(struct fans *fans, struct fan *entries, uint32_t 
 void fans_release(struct fans *fans);
 
 uint32_t fans_seat_count(const struct fans *fans, struct bytes user);
+/* The user's hash, to be handed to fans_add() after other work: the memory is asked for the entry meanwhile. 0 for the
+ * empty user. */
+uint64_t fans_ask(const struct fans *fans, struct bytes user);
 /* The fan's entry, after `count` more seats. FAN_NONE for the empty user, whose seats are not counted. */
-uint32_t fans_add(struct fans *fans, struct bytes user, uint32_t count);
+uint32_t fans_add(struct fans *fans, uint64_t user_hash, uint32_t count);
 void fans_remove_from(struct fans *fans, uint32_t fan, uint32_t count);
 
 #endif

@@ -112,6 +112,7 @@ static void clock_stop(struct show *show, struct hold *hold) {
 void hold_open(struct show *show, uint32_t slot, const struct hold *like, uint32_t count, const uint32_t *seats,
                enum hold_event event) {
     struct hold *hold = &show->holds[slot];
+    uint64_t user_hash = fans_ask(&show->fans, user_bytes(&like->user));
     *hold = *like;
     hold->state = HOLD_FREE;
     hold->booking = (struct id){{0}};
@@ -119,7 +120,6 @@ void hold_open(struct show *show, uint32_t slot, const struct hold *like, uint32
     hold->first_seat = seats[0];
     hold->lost_count = 0;
     hold->deadline = (struct deadline){0};
-    hold->fan = fans_add(&show->fans, user_bytes(&like->user), count);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t seat = seats[i];
         show->holders[seat] = slot;
@@ -127,6 +127,7 @@ void hold_open(struct show *show, uint32_t slot, const struct hold *like, uint32
         bits_put(show->available, seat, true);
         seat_move(show, seat, SEAT_HELD, hold->fence, LEDGER_TO_BE_TOLD);
     }
+    hold->fan = fans_add(&show->fans, user_hash, count);
     bool added = id_map_add(&show->reservations, &hold->reservation, hold);
     assert(added);
     hold_move(show, hold, event);

@@ -37,7 +37,8 @@ static bool refusal_has(const struct hold_refusal *refusal, uint32_t seat) {
 
 static enum result claim_named(struct show *show, const struct hold_wish *wish, struct claim *claim,
                                struct hold_refusal *refusal) {
-    struct hold_refusal unavailable = {.seat_count = 0};
+    struct hold_refusal unavailable;
+    unavailable.seat_count = 0;
     for (uint32_t i = 0; i < wish->seat_count; i++) {
         uint32_t seat = wish->seats[i];
         assert(seat < show->seat_count);
@@ -51,7 +52,8 @@ static enum result claim_named(struct show *show, const struct hold_wish *wish, 
             unavailable.seats[unavailable.seat_count++] = seat;
         }
     }
-    *refusal = unavailable;
+    refusal->seat_count = unavailable.seat_count;
+    memcpy(refusal->seats, unavailable.seats, unavailable.seat_count * sizeof *unavailable.seats);
     return refusal->seat_count ? RESULT_SEAT_UNAVAILABLE : RESULT_OK;
 }
 
@@ -170,6 +172,7 @@ enum result hold_take(struct show *show, const struct hold_wish *wish, int64_t n
                       struct hold_warning *warning, struct hold_refusal *refusal) {
     assert_locked(show);
     assert(!id_is_none(&wish->reservation));
+    id_map_prefetch(&show->reservations, &wish->reservation);
     struct claim claim = {.count = 0};
     struct hold_warning told;
     told.orphan_count = 0;

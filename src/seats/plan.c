@@ -94,12 +94,25 @@ void plan_free(struct plan *plan) {
         plan_arena_free(plan->arena);
 }
 
-uint32_t plan_find_seat(const struct plan *plan, struct bytes seat_id) {
-    for (uint32_t slot = (uint32_t)hash_u64(seat_id);; slot++) {
+static uint32_t find_from(const struct plan *plan, uint32_t slot, struct bytes seat_id) {
+    for (;; slot++) {
         uint32_t seat = plan->seat_slots[slot & plan->seat_slot_mask];
         if (seat == PLAN_NO_SEAT || bytes_equal(plan->seat_ids[seat], seat_id))
             return seat;
     }
+}
+
+uint32_t plan_find_seat(const struct plan *plan, struct bytes seat_id) {
+    return find_from(plan, (uint32_t)hash_u64(seat_id), seat_id);
+}
+
+void plan_find_seats(const struct plan *plan, size_t count, const struct bytes *seat_ids, uint32_t *seats) {
+    for (size_t i = 0; i < count; i++) {
+        seats[i] = (uint32_t)hash_u64(seat_ids[i]) & plan->seat_slot_mask;
+        __builtin_prefetch(&plan->seat_slots[seats[i]]);
+    }
+    for (size_t i = 0; i < count; i++)
+        seats[i] = find_from(plan, seats[i], seat_ids[i]);
 }
 
 uint32_t plan_find_area(const struct plan *plan, struct bytes name) {

@@ -102,6 +102,8 @@ void plan_write(const struct plan *plan, struct buffer *out);
 
 /* The seat's index, or PLAN_NO_SEAT. O(1). */
 uint32_t plan_find_seat(const struct plan *plan, struct bytes seat_id);
+/* The same for several: the memory is asked for all of them before the first is looked at. */
+void plan_find_seats(const struct plan *plan, size_t count, const struct bytes *seat_ids, uint32_t *seats);
 /* The index in plan->sections of the area of that name, or PLAN_NO_SEAT; likewise a category. */
 uint32_t plan_find_area(const struct plan *plan, struct bytes name);
 uint32_t plan_find_category(const struct plan *plan, struct bytes name);

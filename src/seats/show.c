@@ -228,7 +228,7 @@ static void load_unheld(struct show *show, uint32_t seat, enum seat_status statu
     seat_move(show, seat, status == SEAT_HELD ? SEAT_AVAILABLE : status, is_newer ? version : show->versions[seat],
               status == SEAT_HELD ? LEDGER_TO_BE_TOLD : LEDGER_KNOWS);
     if (status == SEAT_BOOKED)
-        show->holders[seat] = owner ? fans_add(&show->fans, user_bytes(owner), 1) : FAN_NONE;
+        show->holders[seat] = owner ? fans_add(&show->fans, fans_ask(&show->fans, user_bytes(owner)), 1) : FAN_NONE;
 }
 
 void show_load_seat(struct show *show, uint32_t seat, enum seat_status status, uint64_t version,
