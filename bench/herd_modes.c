@@ -11,7 +11,6 @@
 #include "bench/herd.h"
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #define SALE_TRIES 200
 #define SALE_PAUSE_NS 20000000
@@ -33,12 +32,10 @@ static char *put_number(char *at, uint64_t number) {
     return at;
 }
 
-/* A name that no other request of this run, and no other run beside it, uses. */
+/* Each request is another fan's. */
 static char *put_user(char *at, struct herd *herd) {
-    at = put(at, "fan-");
-    at = put_number(at, (uint64_t)getpid());
-    *at++ = '-';
-    return put_number(at, herd->users++);
+    *at++ = 'u';
+    return put_number(at, ++herd->users);
 }
 
 static size_t put_post(const struct herd *herd, char *out, const char *before_id, const char *id, const char *after_id,

@@ -76,14 +76,14 @@ async function ask(server, method, path, body) {
     return text ? JSON.parse(text) : null;
 }
 
-// A show of rows × seats_per_row seats that is on sale, its waiting room off; its id.
+// A show of rows × seats_per_row seats, named A1, A2 …, that is on sale, its waiting room off; its id.
 export async function makeShow(server, { rows, seats_per_row, amount = 5000 }) {
     const show = await ask(server, 'POST', '/api/v1/admin/shows', {
         event_name: 'Bench',
         start_time: '2099-06-01T19:00:00Z',
         on_sale_time: '2020-01-01T00:00:00Z',
         plan: {
-            sections: [{ name: 'North', rows, seats_per_row, category: 'Standard' }],
+            sections: [{ name: '', rows, seats_per_row, category: 'Standard' }],
             prices: { Standard: { amount, currency: 'EUR' } },
         },
     });
