@@ -109,6 +109,7 @@ bool read_seats(struct call *call, const json_t *document, const char *key, uint
 
 struct reserve {
     struct call *call;
+    bool is_allocated;
     struct hold_take_call take;
     struct user_id user;
     uint32_t seats[LIMIT_SEATS_PER_HOLD];
@@ -259,7 +260,8 @@ static void taken(struct hold_take_call *take) {
     } else {
         refuse_take(call, reserve);
     }
-    free(reserve);
+    if (reserve->is_allocated)
+        free(reserve);
 }
 
 void handle_reserve(struct call *call) {
@@ -279,19 +281,23 @@ void handle_reserve(struct call *call) {
             return;
         }
     }
-    struct reserve *reserve = malloc(sizeof *reserve);
+    /* A store that answers at once is done with it before this function is. */
+    struct reserve here;
+    struct reserve *reserve = call->api->holds->immediate ? &here : malloc(sizeof *reserve);
     if (!reserve) {
         json_decref(document);
         call_refuse(call, RESULT_OVERLOADED, NULL);
         return;
     }
+    reserve->is_allocated = reserve != &here;
     reserve->call = call;
     reserve->area_count = 0;
     reserve->take.wish = (struct hold_wish){0};
     bool understood = read_wish(reserve, document);
     json_decref(document);
     if (!understood) {
-        free(reserve);
+        if (reserve->is_allocated)
+            free(reserve);
         return;
     }
     struct hold_take_call *take = &reserve->take;

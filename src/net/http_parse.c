@@ -120,6 +120,8 @@ static int hex_digit(char c) {
 static bool check_path(struct bytes path, bool *odd) {
     for (size_t i = 0; i < path.length; i++) {
         char c = path.at[i];
+        if (is(c, HOST))
+            continue;
         if (!is(c, PATH))
             return false;
         if (c == ';' || c == '\\') {
