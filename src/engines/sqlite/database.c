@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "engines/sqlite/log_vfs.h"
+
 /* Files up to this are checked whole at every start: half a second at the worst. Larger ones show their damage when the
  * page is read, which stops the ledger, and `onsale verify` reads everything. */
 #define QUICK_CHECK_BYTES (256LL * 1024 * 1024)
@@ -50,11 +52,16 @@ static void configure_library(void) {
     (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
-static enum result open_file(const char *path, const char *vfs, int flags, int busy_ms, const struct detail *detail,
-                             sqlite3 **db) {
+/* Before anything else is asked of SQLite. */
+static void set_up_library(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, configure_library);
+}
+
+static enum result open_file(const char *path, const char *vfs, int flags, int busy_ms, const struct detail *detail,
+                             sqlite3 **db) {
     sqlite3 *opened = NULL;
+    set_up_library();
     if (sqlite3_open_v2(path, &opened, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, vfs) != SQLITE_OK) {
         if (opened)
             (void)detail_of_sqlite(detail, opened, path, "opening it");
@@ -74,7 +81,13 @@ static enum result open_file(const char *path, const char *vfs, int flags, int b
 
 enum result database_open_to_write(const char *path, const char *vfs, int busy_ms, const struct detail *detail,
                                    sqlite3 **db) {
-    return open_file(path, vfs, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, busy_ms, detail, db);
+    set_up_library();
+    const char *layer = log_vfs_over(vfs);
+    if (!layer) {
+        detail_set(detail, "cannot use '%s': SQLite does not start", path);
+        return RESULT_IO_ERROR;
+    }
+    return open_file(path, layer, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, busy_ms, detail, db);
 }
 
 /* The first word of what a statement gives. */

@@ -413,8 +413,11 @@ enum result sqlite_ledger_migrate(const char *folder, bool dry_run, void (*line)
     if (result != RESULT_OK)
         return result;
     result = migrations_check(db, path, &ledger_migrations, &detail);
-    if (result == RESULT_NOT_FOUND || result == RESULT_OLDER_VERSION)
-        result = migrations_apply(db, path, &ledger_migrations, dry_run, line, context, &detail);
+    if (result == RESULT_NOT_FOUND || result == RESULT_OLDER_VERSION) {
+        result = database_use_wal(db, path, DEFAULT_CACHE_KIB, &detail);
+        if (result == RESULT_OK)
+            result = migrations_apply(db, path, &ledger_migrations, dry_run, line, context, &detail);
+    }
     sqlite3_close(db);
     return result;
 }
