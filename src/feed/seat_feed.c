@@ -164,6 +164,19 @@ static void publish(struct seat_feed *feed, enum feed_form form, struct blob *bl
     blob_drop(before);
 }
 
+void feed_give_up(struct seat_feed *feed) {
+    pthread_mutex_lock(&feed->lock);
+    struct feed_waiter *waiter = feed->waiters;
+    feed->waiters = NULL;
+    pthread_mutex_unlock(&feed->lock);
+    while (waiter) {
+        struct feed_waiter *next = waiter->next;
+        waiter->blob = NULL;
+        waiter->ready(waiter);
+        waiter = next;
+    }
+}
+
 int64_t feed_build(struct seat_feed *feed, int64_t now_us) {
     pthread_mutex_lock(&feed->lock);
     if (!feed->waiters) {

@@ -47,6 +47,9 @@ bool feed_wait(struct seat_feed *feed, struct feed_waiter *waiter);
  * clock_monotonic_us() time, or INT64_MAX. */
 int64_t feed_build(struct seat_feed *feed, int64_t now_us);
 
+/* Answers who still waits with nothing: the ticker has stopped. */
+void feed_give_up(struct seat_feed *feed);
+
 /* gzip of `content`, or NULL. For the plan and other prepared answers. Slow: never on a reactor. */
 struct blob *blob_gzip(struct bytes content);
 

@@ -340,6 +340,9 @@ void node_stop(struct node *node) {
     for (unsigned i = 0; i < node->reactor_count; i++)
         pthread_join(node->threads[i], NULL);
     ticker_stop(node->ticker);
+    unsigned count = atomic_load(&node->sales.count);
+    for (unsigned i = 0; i < count; i++)
+        feed_give_up(node->sales.sales[i]->feed);
     clerk_stop(node->fans_clerk);
     clerk_stop(node->operators_clerk);
     cashier_stop(node->cashier);
@@ -349,7 +352,6 @@ void node_stop(struct node *node) {
     cashier_free(node->cashier);
     for (unsigned i = 0; i < node->reactor_count; i++)
         reactor_free(node->reactors[i]);
-    unsigned count = atomic_load(&node->sales.count);
     for (unsigned i = 0; i < count; i++)
         sale_free(node->sales.sales[i]);
     api_release(&node->api);
