@@ -19,7 +19,18 @@ struct reactor;
 struct exchange; /* one request and its answer; lives in the connection */
 struct blob;     /* blob.h: immutable shared bytes, reference-counted */
 
-enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT, HTTP_PATCH, HTTP_DELETE, HTTP_OPTIONS, HTTP_METHOD_COUNT };
+enum http_method {
+    HTTP_GET,
+    HTTP_HEAD,
+    HTTP_POST,
+    HTTP_PUT,
+    HTTP_PATCH,
+    HTTP_DELETE,
+    HTTP_OPTIONS,
+    HTTP_TRACE, /* this and the next are known, so that no route taking them is 405, not 501 */
+    HTTP_QUERY,
+    HTTP_METHOD_COUNT
+};
 
 /* "GET" … */
 const char *http_method_name(enum http_method method);

@@ -26,7 +26,7 @@ const formats = {
 };
 
 const known_keywords = new Set(['$ref', 'type', 'enum', 'const', 'properties', 'required', 'additionalProperties',
-  'items', 'minItems', 'maxItems', 'pattern', 'minLength', 'maxLength', 'minimum', 'maximum', 'format', 'anyOf',
+  'items', 'minItems', 'maxItems', 'uniqueItems', 'pattern', 'minLength', 'maxLength', 'minimum', 'maximum', 'format', 'anyOf',
   'allOf', 'default', 'description', 'contentEncoding']);
 
 function type_of(value) {
@@ -88,6 +88,7 @@ function collect_faults(schema, value, at, faults) {
   if (type_of(value) === 'array') {
     if (value.length < (schema.minItems ?? 0)) faults.push(`${at} has too few items`);
     if (value.length > (schema.maxItems ?? Infinity)) faults.push(`${at} has too many items`);
+    if (schema.uniqueItems && new Set(value.map((item) => JSON.stringify(item))).size < value.length) faults.push(`${at} has an item twice`);
     if (schema.items) value.forEach((item, i) => collect_faults(schema.items, item, `${at}/${i}`, faults));
   }
   if (type_of(value) === 'object') check_object(schema, value, at, faults);

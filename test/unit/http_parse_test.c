@@ -76,6 +76,7 @@ static const struct accepted accepted[] = {
     {BYTES("HEAD /a?b=c&d HTTP/1.1\r\n" HOST "\r\n"), HTTP_HEAD, "/a", "b=c&d", 1},
     {BYTES("DELETE /api/v1/r~1 HTTP/1.1\r\n" HOST "\r\n"), HTTP_DELETE, "/api/v1/r~1", "", 1},
     {BYTES("OPTIONS * HTTP/1.1\r\n" HOST "\r\n"), HTTP_OPTIONS, "*", "", 1},
+    {BYTES("TRACE /a HTTP/1.1\r\n" HOST "\r\n"), HTTP_TRACE, "/a", "", 1},
     {BYTES(POST "Content-Length: 0\r\n\r\n"), HTTP_POST, "/a", "", 2},
     {BYTES(POST "content-length:5\r\n\r\nhello"), HTTP_POST, "/a", "", 2},
     {BYTES(POST "Transfer-Encoding: Chunked\r\n\r\n"), HTTP_POST, "/a", "", 2},
@@ -185,7 +186,6 @@ static const struct refused refused[] = {
     {BYTES("GET /a HTTP/0.9\r\n" HOST "\r\n"), RESULT_HTTP_VERSION_NOT_SUPPORTED},
     {BYTES("GET /a HTTP/1.2\r\n" HOST "\r\n"), RESULT_HTTP_VERSION_NOT_SUPPORTED},
     {BYTES("get /a HTTP/1.1\r\n" HOST "\r\n"), RESULT_NOT_IMPLEMENTED},
-    {BYTES("TRACE /a HTTP/1.1\r\n" HOST "\r\n"), RESULT_NOT_IMPLEMENTED},
     {BYTES("CONNECT x:80 HTTP/1.1\r\n" HOST "\r\n"), RESULT_NOT_IMPLEMENTED},
     {BYTES("BREW /a HTTP/1.1\r\n" HOST "\r\n"), RESULT_NOT_IMPLEMENTED},
     /* the target */
