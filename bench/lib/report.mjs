@@ -31,6 +31,7 @@ export function versions() {
         nginx: firstLine('sh', ['-c', 'nginx -v 2>&1']),
         sqlite: firstLine('sqlite3', ['--version']).split(' ')[0],
         node: process.version,
+        'TCP congestion control': readFileSync('/proc/sys/net/ipv4/tcp_congestion_control', 'utf8').trim(),
     };
 }
 
@@ -75,8 +76,8 @@ Written by \`script/bench\`; measure it yourself with that command. Figures that
 How it is measured: the server on core 0, the load on core 1 of the same machine, over loopback (the sell-outs and the
 memory share both cores as they like). CPU is what the kernel charged to the server's process, user and system, all its
 threads, over the window, divided by the requests answered in it. Over loopback that includes about half of the
-receiver's work, for both sides alike; the load never sleeps, so that nobody is charged for waking it up. Ours and the
-peer take turns, ${rounds} rounds each in one run, and a ratio is made of each round: identical runs some minutes apart
+receiver's work, for both sides alike; the load never sleeps, so that nobody is charged for waking it up. It all runs
+in a network namespace of its own, with Reno, since BBR paces loopback too. Ours and the peer take turns, ${rounds} rounds each in one run, and a ratio is made of each round: identical runs some minutes apart
 differ by a tenth and more, their ratios hardly. The table has the median of the rounds and the least and the greatest.
 
 | what | median | spread | bar | met |

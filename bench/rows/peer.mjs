@@ -1,5 +1,5 @@
 // The sell-out by bench/peer, beside ours with free tickets: neither side calls a gateway.
-import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { alternate, median, noteRow } from '../lib/measure.mjs';
 import { herd } from '../lib/herd.mjs';
@@ -47,13 +47,6 @@ async function startRedis() {
     return Object.assign(server, { port });
 }
 
-async function installPackage() {
-    mkdirSync(PACKAGE, { recursive: true });
-    for (const file of ['package.json', 'package-lock.json', 'server.mjs', 'schema.sql'])
-        copyFileSync(join('bench/peer', file), join(PACKAGE, file));
-    await run('npm', ['ci', '--no-audit', '--no-fund', '--prefix', PACKAGE]);
-}
-
 async function sellByPeer() {
     const postgres = await startPostgres();
     const redis = await startRedis();
@@ -74,7 +67,7 @@ async function sellByPeer() {
 }
 
 export async function peer({ sales }) {
-    await installPackage();
+    if (!existsSync(`${PACKAGE}/node_modules`)) throw new Error(`${PACKAGE} is not there; script/bench --with-peer makes it`);
     const pairs = await alternate(sales, sellByPeer, () => sell({ amount: 0, connections: CONNECTIONS }));
     const middle = (side, read) => median(pairs.map((pair) => read(pair[side])));
     return [
