@@ -37,6 +37,7 @@ static const char usage[] = "usage: onsale-herd get|reserve|sellout|idle --serve
                             "  --if-none-match TAG  get\n"
                             "  --accept-encoding E  get\n"
                             "  --show UUID          reserve, sellout: whose seats; may be repeated\n"
+                            "  --seats-from H:P     reserve, sellout: whose list of seats is read (the server's own)\n"
                             "  --token TOKEN        sellout: the payment_token\n"
                             "  --spin               never sleep: the server is not charged for waking this core up\n"
                             "  --best               sellout: best available instead of named seats\n";
@@ -308,19 +309,22 @@ static const struct mode *mode_named(const char *name) {
     return NULL;
 }
 
-static bool read_server(char *value, struct options *options) {
+/* Cuts "HOST:PORT" in two. */
+static bool read_address(char *value, const char **host, uint16_t *port) {
     char *colon = strrchr(value, ':');
     if (!colon)
         return false;
     *colon = 0;
-    options->host = value;
-    options->port = (uint16_t)strtoul(colon + 1, NULL, 10);
-    return options->port > 0;
+    *host = value;
+    *port = (uint16_t)strtoul(colon + 1, NULL, 10);
+    return *port > 0;
 }
 
 static bool read_option(const char *name, char *value, struct options *options) {
     if (strcmp(name, "--server") == 0)
-        return read_server(value, options);
+        return read_address(value, &options->host, &options->port);
+    if (strcmp(name, "--seats-from") == 0)
+        return read_address(value, &options->seats_host, &options->seats_port);
     if (strcmp(name, "--connections") == 0)
         options->connections = (unsigned)strtoul(value, NULL, 10);
     else if (strcmp(name, "--depth") == 0)
@@ -361,6 +365,10 @@ static bool read_options(int count, char **words, struct options *options) {
             return false;
         i++;
     }
+    if (!options->seats_host) {
+        options->seats_host = options->host;
+        options->seats_port = options->port;
+    }
     bool wants_path = options->mode == &mode_get, wants_show = options->mode->wants_pairs;
     return options->host && options->connections >= 1 && options->connections <= HERD_CONNECTIONS_MAX &&
            options->depth >= 1 && options->depth <= HERD_DEPTH_MAX &&
@@ -379,7 +387,8 @@ int main(int count, char **words) {
     }
     bool by_name = herd.options.mode->wants_pairs && !herd.options.best_available;
     for (size_t i = 0; by_name && i < herd.options.show_count; i++) {
-        enum result result = pairs_read(&herd.pairs, herd.options.host, herd.options.port, herd.options.shows[i]);
+        enum result result =
+            pairs_read(&herd.pairs, herd.options.seats_host, herd.options.seats_port, herd.options.shows[i]);
         if (result != RESULT_OK) {
             fprintf(stderr, "onsale-herd: cannot read the seats of '%s': %s\n", herd.options.shows[i],
                     result_words(result));

@@ -109,6 +109,8 @@ struct options {
     const struct mode *mode;
     const char *host;
     uint16_t port;
+    const char *seats_host; /* reserve, sellout: where GET …/seats is asked */
+    uint16_t seats_port;
     const char *path;            /* get, idle */
     const char *if_none_match;   /* get */
     const char *accept_encoding; /* get */

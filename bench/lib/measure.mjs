@@ -10,14 +10,17 @@ export function median(values) {
 
 export const spread = (values) => [Math.min(...values), Math.max(...values)];
 
-// Runs both sides `rounds` times, who is first changing each round: [[peer, ours], …].
+// Both sides of a round, who is first changing each round: [peer, ours].
+export async function inTurn(round, peer, ours) {
+    if (round % 2 === 0) return [await peer(), await ours()];
+    const second = await ours();
+    return [await peer(), second];
+}
+
+// [[peer, ours], …], as many as `rounds`.
 export async function alternate(rounds, peer, ours) {
     const pairs = [];
-    for (let round = 0; round < rounds; round++) {
-        const first = round % 2 ? await ours(round) : await peer(round);
-        const second = round % 2 ? await peer(round) : await ours(round);
-        pairs.push(round % 2 ? [second, first] : [first, second]);
-    }
+    for (let round = 0; round < rounds; round++) pairs.push(await inTurn(round, peer, ours));
     return pairs;
 }
 

@@ -7,14 +7,14 @@ import { SERVER_CORE, freePort, newFolder, portOpen, run, start, until } from '.
 export const ONSALE = 'build/onsale';
 const ADMIN_TOKEN = 'bench-operator';
 
-// nginx as lean as it gets: one process, no log, files kept open. `constants`: path → body; `files`: path → bytes.
-export async function startNginx({ constants = {}, files = {} }) {
+// nginx as lean as it gets: one process, no log, files kept open. `files`: path → bytes; `constant`: the body that every
+// other path is answered with.
+export async function startNginx({ constant = null, files = {} }) {
     const folder = newFolder('nginx');
     const port = await freePort();
     for (const [path, bytes] of Object.entries(files)) writeFileSync(join(folder, path), bytes);
-    const locations = Object.entries(constants).map(
-        ([path, body]) => `location = ${path} { default_type application/json; return 200 '${body}'; }`,
-    );
+    const locations = Object.keys(files).map((path) => `location = /${path} { root ${folder}; }`);
+    if (constant !== null) locations.push(`location / { default_type application/json; return 200 '${constant}'; }`);
     const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
         (name) => `${name}_temp_path ${folder}/${name};`,
     );
@@ -28,7 +28,7 @@ http {
     access_log off; server_tokens off; default_type application/octet-stream;
     keepalive_requests 1000000000; keepalive_timeout 600;
     sendfile on; tcp_nopush on; open_file_cache max=100;
-    server { listen 127.0.0.1:${port}; root ${folder};
+    server { listen 127.0.0.1:${port};
         ${locations.join('\n        ')}
     }
 }
@@ -39,13 +39,13 @@ http {
     return Object.assign(server, { address: `127.0.0.1:${port}` });
 }
 
-// nginx that answers GET /constant with `bytes` in all, head and body, as near as its head lets it.
+// nginx that answers whatever is asked with `bytes` in all, head and body, as near as its head lets it.
 export async function startConstantNginx(bytes) {
-    const probe = await startNginx({ constants: { '/constant': 'x'.repeat(100) } });
-    const probed = await herd('get', { server: probe.address, path: '/constant', connections: 1, 'warm-up': 0, seconds: 0.05 });
+    const probe = await startNginx({ constant: 'x'.repeat(100) });
+    const probed = await herd('get', { server: probe.address, path: '/', connections: 1, 'warm-up': 0, seconds: 0.05 });
     await probe.stop();
     const head = probed.answer_bytes - 100;
-    return startNginx({ constants: { '/constant': 'x'.repeat(Math.max(1, bytes - head)) } });
+    return startNginx({ constant: 'x'.repeat(Math.max(1, bytes - head)) });
 }
 
 // Our server on free ports and a data directory of its own. Pinned to the servers' core unless told otherwise.

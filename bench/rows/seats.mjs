@@ -32,7 +32,7 @@ export async function seatsUnchanged({ rounds, seconds }) {
         rounds,
         async () =>
             onlyStatus(
-                await herd('get', { server: nginx.address, pid: nginx.pid, path: '/constant', connections: 64, seconds }),
+                await herd('get', { ...ask, seconds, server: nginx.address, pid: nginx.pid }),
                 200,
             ),
         async () => onlyStatus(await herd('get', { ...ask, seconds }), 304),
@@ -42,7 +42,7 @@ export async function seatsUnchanged({ rounds, seconds }) {
     return [
         ratioRow({
             name: 'seats_304_cpu',
-            what: 'CPU of GET …/seats answered 304 to nginx answering a constant of the same length, 64 connections',
+            what: 'CPU of GET …/seats answered 304 to nginx answering the same requests with a constant of the same length, 64 connections',
             ratios: pairs.map(cpuRatio),
             sense: 'at most',
             bar: 1,
