@@ -130,6 +130,11 @@ export function split_answers(text, { heads_only = false } = {}) {
   return answers;
 }
 
+/* Servers that run now: none outlives its test, however that ends. */
+const running = new Set();
+process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => process.exit(1));
+
 export class Server {
   static async start({ data, args = [], env = {}, payments = 'sandbox', ready = true, keep_data = false, wrapper = [] } = {}) {
     const server = new Server();
@@ -153,6 +158,9 @@ export class Server {
     this.agent = new Agent({ keepAlive: true, maxSockets: 512 });
     const [program, ...words] = [...this.wrapper, onsale, ...args];
     this.child = spawn(program, words, { env: { ...process.env, ...this.env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const { child } = this;
+    running.add(child);
+    child.once('close', () => running.delete(child));
     this.child.stderr.setEncoding('utf8');
     this.child.stderr.on('data', (text) => { this.stderr += text; });
     this.child.stdout.resume();
