@@ -17,11 +17,10 @@ struct new_show {
     struct sale_terms terms;
     struct sale *sale;
     struct show_record record;
-    struct buffer plan_json, settings_json;
+    struct buffer settings_json;
 };
 
 static void new_show_free(struct new_show *fresh) {
-    buffer_release(&fresh->plan_json);
     buffer_release(&fresh->settings_json);
     if (fresh->sale)
         sale_free(fresh->sale);
@@ -112,17 +111,17 @@ static enum result prepare_new_show(struct call *call, struct new_show *fresh) {
     enum result result = sale_new(&show_id, plan, &fresh->terms, call->api->ledger->epoch, call->now_ms, &fresh->sale);
     if (result != RESULT_OK)
         return result;
-    plan_write(plan, &fresh->plan_json);
+    const struct blob *plan_json = fresh->sale->plan_json; /* what fans get is what is kept */
     sale_write_settings(&fresh->terms, plan, &fresh->settings_json);
     fresh->record = (struct show_record){.show_id = show_id,
                                          .event_name = bytes_of(fresh->terms.event_name),
                                          .start_ms = fresh->terms.start_ms,
                                          .plan_hash = plan->hash,
-                                         .plan_json = buffer_bytes(&fresh->plan_json),
+                                         .plan_json = {plan_json->at, plan_json->length},
                                          .settings_json = buffer_bytes(&fresh->settings_json),
                                          .created_ms = call->now_ms,
                                          .updated_ms = call->now_ms};
-    return buffer_ok(&fresh->plan_json) && buffer_ok(&fresh->settings_json) ? RESULT_OK : RESULT_OVERLOADED;
+    return buffer_ok(&fresh->settings_json) ? RESULT_OK : RESULT_OVERLOADED;
 }
 
 static void write_new_show(struct call *call, struct new_show *fresh) {
@@ -164,7 +163,6 @@ static void make_show(struct clerk_job *job, struct ledger_reader *reader) {
         call_refuse(call, RESULT_OVERLOADED, NULL);
         return;
     }
-    buffer_init(&fresh->plan_json, LIMIT_PLAN_BYTES);
     buffer_init(&fresh->settings_json, 256 * 1024);
     bool understood = read_new_show(call, document, fresh);
     json_decref(document);

@@ -2,7 +2,6 @@
 #include "base/clock.h"
 #include "base/panic.h"
 
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -98,8 +97,6 @@ enum result sale_new(const struct id *show_id, struct plan *plan, const struct s
         sale_free(made);
         return result;
     }
-    /* The parsed document of a stadium is tens of megabytes, freed by now: give them back. */
-    malloc_trim(0);
     *sale = made;
     return RESULT_OK;
 }
