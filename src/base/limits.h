@@ -25,6 +25,9 @@
 #define LIMIT_LINGER_MS 2000                   /* after the last answer, for the client to read it */
 #define LIMIT_LINGER_BYTES (8 * 1024 * 1024)   /* read and dropped meanwhile */
 
+#define LIMIT_CHANNELS 4096                /* that WebSockets are subscribed to */
+#define LIMIT_WEBSOCKET_MESSAGE_BYTES 4096 /* from a client */
+
 /* JSON */
 #define LIMIT_JSON_DEPTH 32
 #define LIMIT_JSON_VALUES 4000000 /* a plan of LIMIT_SEATS_PER_SHOW seats has about 2.5 million */
@@ -59,6 +62,21 @@
 #define LIMIT_WAITING_ANSWERS 65536                   /* kept with holds, not in the ledger yet; over it 503 */
 #define LIMIT_WAITING_ANSWER_BYTES (32 * 1024 * 1024) /* the same, all their bodies */
 
+/* the waiting room */
+#define LIMIT_PLACES (1u << 24)         /* numbers that one show's queue gives out; over it joining is 503 */
+#define LIMIT_PLACES_UNKNOWN (1u << 16) /* numbers drawn from the ledger at once: so many a power loss may skip */
+#define LIMIT_RATE_PER_MINUTE 6000000
+#define LIMIT_ACTIVE 131072 /* passes of one show at once */
+#define LIMIT_DOOR 16384    /* fans of one show at its door */
+#define LIMIT_CLAIM_SECONDS 86400
+#define LIMIT_PASS_SECONDS 86400
+#define LIMIT_PRE_QUEUE_SECONDS (7 * 86400)
+#define LIMIT_PROOF_BITS 30
+#define LIMIT_BEACON_BYTES 200 /* of a public beacon's name, or its value */
+#define LIMIT_KEY_GENERATIONS 16
+#define LIMIT_QUEUE_TICKET_BYTES 300 /* its text */
+#define LIMIT_PASS_BYTES 1200        /* its text: every byte of a user_id may be escaped */
+
 /* bookings */
 #define LIMIT_CONFIRM_CALLS 131072 /* confirms that wait for their answer; over it 503 */
 #define LIMIT_OPEN_SAGAS 65536     /* over it confirm is 503 */
@@ -80,6 +98,7 @@ static_assert(LIMIT_SANDBOX_DETAILS_BYTES * 5 < LIMIT_SANDBOX_RECORD_BYTES,
               "a record holds two objects' and an answer's");
 static_assert(LIMIT_SEATS_PER_HOLD * (LIMIT_SEAT_ID_BYTES + 3) < LIMIT_FAN_BODY_BYTES, "a full hold fits one request");
 static_assert(LIMIT_PRICE_AMOUNT < INT64_MAX / LIMIT_SEATS_PER_HOLD, "the amount of a full hold is an int64_t");
+static_assert(LIMIT_PLACES <= 1u << 28, "a place's number has 28 bits beside its state");
 static_assert(LIMIT_CATEGORIES_PER_SHOW <= 256, "a seat's category is one byte");
 static_assert(LIMIT_TARGET_BYTES < LIMIT_HEAD_BYTES, "a target is part of the head");
 static_assert(LIMIT_HEAD_BYTES + LIMIT_FAN_BODY_BYTES < LIMIT_INPUT_BYTES, "a fan's request fits one read");

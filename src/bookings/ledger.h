@@ -23,6 +23,7 @@
 #include "base/id.h"
 #include "base/limits.h"
 #include "base/result.h"
+#include "base/user_id.h"
 #include "payments/payments.h"
 #include "seats/show.h"
 
@@ -80,6 +81,14 @@ struct kept_answer {
     int64_t created_ms;
 };
 
+/* A claim that the waiting room granted: a pass for one place. */
+struct admission {
+    uint32_t number; /* of the place */
+    struct user_id user;
+    int64_t claimed_ms, expires_ms;
+    int64_t ended_ms; /* 0: not before it expires */
+};
+
 struct show_record {
     struct id show_id;
     struct bytes event_name;
@@ -108,6 +117,9 @@ enum ledger_kind {
     LEDGER_UNBLOCK_SEATS,
     LEDGER_KEEP_ANSWERS,   /* answers that no other command carries */
     LEDGER_FORGET_ANSWERS, /* older than `before_ms`; some thousand at a time, the oldest first */
+    LEDGER_RAISE_QUEUE,    /* numbers up to `ceiling` may be given out in the show's queue; only rises */
+    LEDGER_ADMIT,          /* a claim is granted. The same place again is OK and changes nothing */
+    LEDGER_END_PASS,       /* admission.number's pass ends at ended_ms, if it has not ended before */
     LEDGER_KIND_COUNT
 };
 
@@ -151,6 +163,11 @@ struct ledger_command {
             const struct kept_answer *answers;
             int64_t before_ms;
         } answers;
+        struct {
+            const struct id *show_id;
+            uint32_t ceiling;
+            struct admission admission;
+        } queue;
     };
 
     struct ledger_command *next; /* private to the ledger */
@@ -206,6 +223,10 @@ struct ledger {
     /* NOT_FOUND, or the answer, its body in `storage`. */
     MUST_USE enum result (*read_answer)(struct ledger_reader *reader, const struct id *key, struct kept_answer *answer,
                                         struct buffer *storage);
+
+    /* The ceiling of the show's queue (0: never raised), and every admission, by number. */
+    MUST_USE enum result (*read_queue)(struct ledger_reader *reader, const struct id *show_id, uint32_t *ceiling,
+                                       bool (*row)(void *context, const struct admission *admission), void *context);
 
     /* Commits what waits, checkpoints, closes. No submit after it. */
     void (*close)(void *engine);

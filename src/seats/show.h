@@ -39,18 +39,10 @@
 #include "base/id.h"
 #include "base/limits.h"
 #include "base/result.h"
+#include "base/user_id.h"
 #include "seats/plan.h"
 
 enum seat_status { SEAT_AVAILABLE = 0, SEAT_HELD = 1, SEAT_BOOKED = 2, SEAT_BLOCKED = 3 };
-
-struct user_id {
-    uint8_t length; /* 0: none */
-    char text[LIMIT_USER_ID_BYTES];
-};
-
-static inline struct bytes user_bytes(const struct user_id *user) {
-    return (struct bytes){user->text, user->length};
-}
 
 #define HOLD_NO_SLOT UINT32_MAX
 

@@ -446,6 +446,10 @@ static enum result apply_kind(struct writer *writer, const struct ledger_command
         return keep_answers(writer, command);
     case LEDGER_FORGET_ANSWERS:
         return forget_answers(writer, command);
+    case LEDGER_RAISE_QUEUE:
+    case LEDGER_ADMIT:
+    case LEDGER_END_PASS:
+        return RESULT_LEDGER_UNAVAILABLE;
     case LEDGER_KIND_COUNT:
         break;
     }
