@@ -83,6 +83,22 @@ static enum result block_seat(struct world *world) {
     return world_do(world, &command);
 }
 
+static enum result raise_queue(struct world *world) {
+    struct ledger_command command = command_raise(world, 100);
+    return world_do(world, &command);
+}
+
+static enum result admit(struct world *world) {
+    struct ledger_command command = command_admit(world, 7, 7, 0);
+    command.answer = answer_of(90, "{\"pass\":7}");
+    return world_do(world, &command);
+}
+
+static enum result end_pass(struct world *world) {
+    struct ledger_command command = command_end_pass(world, 7, NOW + 5000);
+    return world_do(world, &command);
+}
+
 static const struct step steps[] = {
     {world_create_show,
      "SELECT CASE (SELECT count(*) FROM shows) + (SELECT count(*) FROM plans) + (SELECT count(*) FROM show_seats) "
@@ -91,7 +107,8 @@ static const struct step steps[] = {
     {open_second, "SELECT count(*) FROM bookings WHERE booking_id LIKE '%2'"},
     {step_second, "SELECT count(*) FROM bookings WHERE booking_id LIKE '%2' AND saga <> 'OPENED'"},
     {sell_second, "SELECT CASE (SELECT count(*) FROM bookings WHERE booking_id LIKE '%2' AND status = 'CONFIRMED') + "
-                  "(SELECT count(*) FROM kept_answers) WHEN 0 THEN 0 WHEN 2 THEN 1 ELSE 2 END"},
+                  "(SELECT count(*) FROM kept_answers WHERE CAST(body AS TEXT) LIKE '%CONFIRMED%') WHEN 0 THEN 0 WHEN "
+                  "2 THEN 1 ELSE 2 END"},
     {sell_together, "SELECT CASE (SELECT count(*) FROM tickets WHERE seat_id IN ('A5', 'A6', 'A7', 'A8')) WHEN 0 THEN "
                     "0 WHEN 3 THEN 1 ELSE 2 END"},
     {cancel_first, "SELECT CASE (SELECT count(*) FROM ticket_history) + (SELECT count(*) FROM audit WHERE action = "
@@ -99,6 +116,10 @@ static const struct step steps[] = {
     {sell_again, "SELECT count(*) FROM bookings WHERE booking_id LIKE '%6'"},
     {block_seat, "SELECT CASE (SELECT count(*) FROM seat_blocks) + (SELECT count(*) FROM audit WHERE action = 'block') "
                  "WHEN 0 THEN 0 WHEN 2 THEN 1 ELSE 2 END"},
+    {raise_queue, "SELECT count(*) FROM queues"},
+    {admit, "SELECT CASE (SELECT count(*) FROM admissions) + (SELECT count(*) FROM kept_answers WHERE "
+            "CAST(body AS TEXT) LIKE '%pass%') WHEN 0 THEN 0 WHEN 2 THEN 1 ELSE 2 END"},
+    {end_pass, "SELECT count(*) FROM admissions WHERE ended_at IS NOT NULL"},
 };
 #define STEPS (sizeof steps / sizeof steps[0])
 

@@ -89,6 +89,12 @@ uint32_t world_seat_index(const struct world *world, const char *seat_id) {
     return seat;
 }
 
+static struct user_id user_of(unsigned number) {
+    struct user_id user;
+    user.length = (uint8_t)snprintf(user.text, sizeof user.text, "fan-%u", number);
+    return user;
+}
+
 struct booking world_booking(const struct world *world, unsigned number, const char *seats, uint64_t fence) {
     struct booking booking = {.id = world_id(number),
                               .show_id = world->show,
@@ -100,7 +106,7 @@ struct booking world_booking(const struct world *world, unsigned number, const c
                               .attempt = 1,
                               .created_ms = NOW,
                               .updated_ms = NOW};
-    booking.user.length = (uint8_t)snprintf(booking.user.text, sizeof booking.user.text, "fan-%u", number);
+    booking.user = user_of(number);
     char copy[256], *rest = copy;
     snprintf(copy, sizeof copy, "%s", seats);
     for (char *seat; (seat = strsep(&rest, " "));) {
@@ -164,6 +170,32 @@ struct ledger_command command_seats(const struct world *world, enum ledger_kind 
     command.seats.changes = changes;
     command.seats.reason = BYTES("for the band");
     command.seats.now_ms = NOW;
+    return command;
+}
+
+struct ledger_command command_raise(const struct world *world, uint32_t ceiling) {
+    struct ledger_command command = {.kind = LEDGER_RAISE_QUEUE};
+    command.queue.show_id = &world->show;
+    command.queue.ceiling = ceiling;
+    return command;
+}
+
+struct ledger_command command_admit(const struct world *world, uint32_t number, unsigned fan, unsigned seconds) {
+    struct ledger_command command = {.kind = LEDGER_ADMIT};
+    struct admission *admission = &command.queue.admission;
+    command.queue.show_id = &world->show;
+    admission->number = number;
+    admission->user = user_of(fan);
+    admission->claimed_ms = NOW + 1000 * (int64_t)seconds;
+    admission->expires_ms = admission->claimed_ms + 300000;
+    return command;
+}
+
+struct ledger_command command_end_pass(const struct world *world, uint32_t number, int64_t ended_ms) {
+    struct ledger_command command = {.kind = LEDGER_END_PASS};
+    command.queue.show_id = &world->show;
+    command.queue.admission.number = number;
+    command.queue.admission.ended_ms = ended_ms;
     return command;
 }
 

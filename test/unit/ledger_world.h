@@ -53,6 +53,10 @@ struct ledger_command command_cancel(struct booking *booking, enum saga_state fr
                                      const uint32_t *seats);
 struct ledger_command command_seats(const struct world *world, enum ledger_kind kind, uint32_t count,
                                     const struct seat_change *changes);
+struct ledger_command command_raise(const struct world *world, uint32_t ceiling);
+/* The place's claim `seconds` after NOW, by the user "fan-<fan>", for 300 seconds. */
+struct ledger_command command_admit(const struct world *world, uint32_t number, unsigned fan, unsigned seconds);
+struct ledger_command command_end_pass(const struct world *world, uint32_t number, int64_t ended_ms);
 struct kept_answer answer_of(unsigned number, const char *body);
 
 /* Runs one command to its end; its result. */

@@ -225,6 +225,64 @@ static enum result read_totals(struct ledger_reader *reader, const struct id *sh
     return result;
 }
 
+/* ---- the queue ---- */
+
+static bool admission_of_row(sqlite3_stmt *statement, struct admission *admission) {
+    int64_t number = sqlite3_column_int64(statement, 0);
+    struct bytes user = column_bytes(statement, 1);
+    if (number < 1 || number > UINT32_MAX || user.length > LIMIT_USER_ID_BYTES ||
+        !column_time(statement, 2, &admission->claimed_ms) || !column_time(statement, 3, &admission->expires_ms) ||
+        !column_time(statement, 4, &admission->ended_ms))
+        return false;
+    admission->number = (uint32_t)number;
+    admission->user.length = (uint8_t)user.length;
+    if (user.length)
+        memcpy(admission->user.text, user.at, user.length);
+    return true;
+}
+
+static enum result read_ceiling(struct ledger_reader *reader, uint32_t *ceiling) {
+    sqlite3_stmt *statement = reader->statements[READ_CEILING];
+    if (sqlite3_step(statement) != SQLITE_ROW)
+        return failed(reader);
+    int64_t number = sqlite3_column_int64(statement, 0);
+    if (number < 0 || number > UINT32_MAX)
+        return RESULT_CORRUPT;
+    *ceiling = (uint32_t)number;
+    return RESULT_OK;
+}
+
+static enum result read_admissions(struct ledger_reader *reader,
+                                   bool (*row)(void *context, const struct admission *admission), void *context) {
+    sqlite3_stmt *statement = reader->statements[READ_ADMISSIONS];
+    int code;
+    while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+        struct admission admission = {0};
+        if (!admission_of_row(statement, &admission))
+            return RESULT_CORRUPT;
+        if (!row(context, &admission))
+            return RESULT_OK;
+    }
+    return code == SQLITE_DONE ? RESULT_OK : failed(reader);
+}
+
+/* Ceiling and admissions in one snapshot: the first statement, not reset yet, keeps it open for the second. */
+static enum result read_queue(struct ledger_reader *reader, const struct id *show_id, uint32_t *ceiling,
+                              bool (*row)(void *context, const struct admission *admission), void *context) {
+    char show[ID_UUID_TEXT];
+    uint32_t read = 0;
+    bind_uuid(reader->statements[READ_CEILING], 1, show_id, show);
+    bind_uuid(reader->statements[READ_ADMISSIONS], 1, show_id, show);
+    enum result result = read_ceiling(reader, &read);
+    if (result == RESULT_OK)
+        result = read_admissions(reader, row, context);
+    sqlite3_reset(reader->statements[READ_ADMISSIONS]);
+    sqlite3_reset(reader->statements[READ_CEILING]);
+    if (result == RESULT_OK)
+        *ceiling = read;
+    return result;
+}
+
 /* ---- answers ---- */
 
 static enum result read_answer(struct ledger_reader *reader, const struct id *key, struct kept_answer *answer,
@@ -262,4 +320,5 @@ void reader_fill_port(struct ledger *ledger) {
     ledger->read_unfinished = read_unfinished;
     ledger->read_totals = read_totals;
     ledger->read_answer = read_answer;
+    ledger->read_queue = read_queue;
 }

@@ -424,6 +424,82 @@ static enum result seats(struct writer *writer, const struct ledger_command *com
                                                : change_blocks(writer, command, show_bytes);
 }
 
+/* ---- the queue ---- */
+
+/* Where a statement touched no row: OK if there is such a show, and nothing had to change. */
+static enum result look_for_show(struct writer *writer, const struct id *show_id) {
+    char id[ID_UUID_TEXT];
+    bool found = false;
+    sqlite3_stmt *select = statement_of(writer, WRITE_SELECT_SHOW);
+    bind_uuid(select, 1, show_id, id);
+    enum result result = look(writer, WRITE_SELECT_SHOW, &found);
+    sqlite3_reset(select);
+    if (result != RESULT_OK)
+        return result;
+    return found ? RESULT_OK : RESULT_SHOW_NOT_FOUND;
+}
+
+static enum result raise_queue(struct writer *writer, const struct ledger_command *command) {
+    char id[ID_UUID_TEXT];
+    sqlite3_stmt *raise = statement_of(writer, WRITE_RAISE_QUEUE);
+    bind_uuid(raise, 1, command->queue.show_id, id);
+    bind_int(raise, 2, command->queue.ceiling);
+    enum result result = run_for_one(writer, WRITE_RAISE_QUEUE);
+    return result == RESULT_CONFLICT ? look_for_show(writer, command->queue.show_id) : result;
+}
+
+/* The place's row, where a statement touched none. OK and whether it says what the command says, or CONFLICT; without a
+ * row CONFLICT or SHOW_NOT_FOUND. */
+static enum result look_for_admission(struct writer *writer, const struct ledger_command *command, bool *same) {
+    const struct admission *admission = &command->queue.admission;
+    char id[ID_UUID_TEXT], claimed[CLOCK_TEXT_BYTES], expires[CLOCK_TEXT_BYTES];
+    struct bytes claimed_bytes = {claimed, clock_format(admission->claimed_ms, claimed)};
+    struct bytes expires_bytes = {expires, clock_format(admission->expires_ms, expires)};
+    bool found = false;
+    sqlite3_stmt *select = statement_of(writer, WRITE_SELECT_ADMISSION);
+    bind_uuid(select, 1, command->queue.show_id, id);
+    bind_int(select, 2, admission->number);
+    enum result result = look(writer, WRITE_SELECT_ADMISSION, &found);
+    if (result == RESULT_OK && found)
+        *same = bytes_equal(column_bytes(select, 0), user_bytes(&admission->user)) &&
+                bytes_equal(column_bytes(select, 1), claimed_bytes) &&
+                bytes_equal(column_bytes(select, 2), expires_bytes);
+    sqlite3_reset(select);
+    if (result != RESULT_OK || found)
+        return result;
+    result = look_for_show(writer, command->queue.show_id);
+    return result == RESULT_OK ? RESULT_CONFLICT : result;
+}
+
+static enum result admit(struct writer *writer, const struct ledger_command *command) {
+    const struct admission *admission = &command->queue.admission;
+    char id[ID_UUID_TEXT], claimed[CLOCK_TEXT_BYTES], expires[CLOCK_TEXT_BYTES];
+    bool same = false;
+    sqlite3_stmt *insert = statement_of(writer, WRITE_INSERT_ADMISSION);
+    bind_uuid(insert, 1, command->queue.show_id, id);
+    bind_int(insert, 2, admission->number);
+    bind_bytes(insert, 3, user_bytes(&admission->user));
+    bind_time(insert, 4, admission->claimed_ms, claimed);
+    bind_time(insert, 5, admission->expires_ms, expires);
+    enum result result = run_for_one(writer, WRITE_INSERT_ADMISSION);
+    if (result != RESULT_CONFLICT)
+        return result;
+    result = look_for_admission(writer, command, &same);
+    return result == RESULT_OK && !same ? RESULT_CONFLICT : result;
+}
+
+/* An end before the claim is a clock that was set back between the two; it is written as the claim's time. */
+static enum result end_pass(struct writer *writer, const struct ledger_command *command) {
+    char id[ID_UUID_TEXT], ended[CLOCK_TEXT_BYTES];
+    bool same;
+    sqlite3_stmt *end = statement_of(writer, WRITE_END_ADMISSION);
+    bind_uuid(end, 1, command->queue.show_id, id);
+    bind_int(end, 2, command->queue.admission.number);
+    bind_time(end, 3, command->queue.admission.ended_ms, ended);
+    enum result result = run_for_one(writer, WRITE_END_ADMISSION);
+    return result == RESULT_CONFLICT ? look_for_admission(writer, command, &same) : result;
+}
+
 static enum result apply_kind(struct writer *writer, const struct ledger_command *command) {
     switch (command->kind) {
     case LEDGER_CREATE_SHOW:
@@ -447,9 +523,11 @@ static enum result apply_kind(struct writer *writer, const struct ledger_command
     case LEDGER_FORGET_ANSWERS:
         return forget_answers(writer, command);
     case LEDGER_RAISE_QUEUE:
+        return raise_queue(writer, command);
     case LEDGER_ADMIT:
+        return admit(writer, command);
     case LEDGER_END_PASS:
-        return RESULT_LEDGER_UNAVAILABLE;
+        return end_pass(writer, command);
     case LEDGER_KIND_COUNT:
         break;
     }
