@@ -5,11 +5,13 @@
 #include <sodium.h>
 
 static uint8_t key[crypto_shorthash_KEYBYTES];
+static uint8_t tag_key[crypto_shorthash_siphashx24_KEYBYTES];
 
 void hash_set_up(void) {
     int status = sodium_init();
     assert(status >= 0);
     random_bytes(key, sizeof key);
+    random_bytes(tag_key, sizeof tag_key);
 }
 
 uint64_t hash_u64(struct bytes data) {
@@ -17,6 +19,13 @@ uint64_t hash_u64(struct bytes data) {
     _Static_assert(sizeof hash == crypto_shorthash_BYTES, "SipHash-2-4 gives 64 bits");
     crypto_shorthash((uint8_t *)&hash, (const uint8_t *)data.at, data.length, key);
     return hash;
+}
+
+struct id hash_tag(struct bytes data) {
+    struct id tag;
+    _Static_assert(sizeof tag.at == crypto_shorthash_siphashx24_BYTES, "a tag is as long as an id");
+    crypto_shorthash_siphashx24(tag.at, (const uint8_t *)data.at, data.length, tag_key);
+    return tag;
 }
 
 struct id hash_128(const struct bytes *parts, size_t count) {

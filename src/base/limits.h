@@ -75,7 +75,7 @@
 #define LIMIT_BEACON_BYTES 200 /* of a public beacon's name, or its value */
 #define LIMIT_KEY_GENERATIONS 16
 #define LIMIT_QUEUE_TICKET_BYTES 300 /* its text */
-#define LIMIT_PASS_BYTES 1200        /* its text: every byte of a user_id may be escaped */
+#define LIMIT_PASS_BYTES 1400        /* its text: every byte of a user_id may take six */
 
 /* bookings */
 #define LIMIT_CONFIRM_CALLS 131072 /* confirms that wait for their answer; over it 503 */

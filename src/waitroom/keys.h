@@ -22,9 +22,10 @@
 #define KEY_SECRET_BYTES 64
 #define KEY_SIGNATURE_BYTES 64
 #define KEY_ID_TEXT 8 /* lower-case hex */
+#define KEY_MAC_SIZE 16
 
 struct key_generation {
-    uint32_t id; /* drawn at random, unique in the keyring */
+    uint32_t id; /* drawn at random, unique in the keyring, never 0 */
     int64_t created_ms;
     uint8_t mac[KEY_MAC_BYTES];
     uint8_t seed[KEY_SEED_BYTES];
@@ -40,6 +41,16 @@ struct keyring {
 
 /* Fills in public and secret key from the seed. */
 void key_derive(struct key_generation *key);
+/* BLAKE2b-128 under a key, over parts of at most 255 bytes, each behind its length as one byte, so that nothing can be
+ * shifted from one into the next. The first part is a label that says what the MAC is for. Room for 512 bytes. */
+void key_mac(struct bytes key, const struct bytes *parts, size_t count, uint8_t mac[static KEY_MAC_SIZE]);
+static inline struct bytes key_mac_key(const struct key_generation *key) {
+    return (struct bytes){(const char *)key->mac, sizeof key->mac};
+}
+void key_id_format(uint32_t id, char text[static KEY_ID_TEXT]);
+/* False unless it is eight lower-case hex digits. */
+bool key_id_parse(struct bytes text, uint32_t *id);
+
 static inline const struct key_generation *keyring_newest(const struct keyring *ring) {
     return &ring->of[ring->count - 1];
 }
@@ -53,7 +64,7 @@ uint64_t keyring_user_hash(const struct keyring *ring, const struct id *show_id,
 /* The seed of a show's shuffle: secret until the opening, the same on every node and after every restart. */
 void keyring_shuffle_seed(const struct keyring *ring, const struct id *show_id, uint8_t seed[static 32]);
 
-/* The public keys as a JWK set (RFC 7517, RFC 8037). */
+/* The public keys as a JWK set (RFC 7517, RFC 8037), the newest first. */
 void keyring_write_jwks(const struct keyring *ring, struct buffer *out);
 
 #endif
