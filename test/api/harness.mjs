@@ -79,6 +79,8 @@ export function exchange(base, method, path, { headers = {}, body, agent } = {})
   });
 }
 
+export const bearer = (token) => ({ Authorization: `Bearer ${token}` });
+
 function flat_headers(received) {
   const pairs = [];
   for (let i = 0; i < received.rawHeaders.length; i += 2) pairs.push([received.rawHeaders[i], received.rawHeaders[i + 1]]);
@@ -212,7 +214,7 @@ export class Server {
   }
 
   remember(answer, sent) {
-    for (const name of ['reservation_id', 'booking_id']) if (answer.json?.[name]) this.secrets.add(answer.json[name]);
+    for (const name of ['reservation_id', 'booking_id', 'queue_ticket', 'pass']) if (answer.json?.[name]) this.secrets.add(answer.json[name]);
     const key = sent['Idempotency-Key'];
     if (key && key.length > 8) this.secrets.add(key);
   }
@@ -222,7 +224,7 @@ export class Server {
   }
 
   admin(method, path, options = {}) {
-    return this.call(this.operator, method, path, { ...options, headers: { Authorization: `Bearer ${this.token}`, ...options.headers } });
+    return this.call(this.operator, method, path, { ...options, headers: { ...bearer(this.token), ...options.headers } });
   }
 
   /* ---- the world ---- */
@@ -236,6 +238,60 @@ export class Server {
     const made = await this.admin('POST', '/api/v1/admin/shows', { body: { event_name: 'A night', plan, ...settings } });
     assert.equal(made.status, 201, made.body.toString());
     return made.json.show_id;
+  }
+
+  /* The same with its waiting room on; as fast and as wide as there is, unless asked otherwise. */
+  queue_show({ waiting_room = {}, ...settings } = {}) {
+    return this.show({ waiting_room: { enabled: true, rate_per_minute: 6_000_000, ...waiting_room }, ...settings });
+  }
+
+  join(show, user = 'ann', body = {}, headers = {}) {
+    return this.fan('POST', `/api/v1/shows/${show}/queue`, { body: { user_id: user, ...body }, headers });
+  }
+
+  /* The user's place, which they can have now. */
+  async place(show, user = 'ann', body = {}) {
+    const joined = await this.join(show, user, body);
+    assert.equal(joined.status, 201, joined.body.toString());
+    return joined.json;
+  }
+
+  async queue(show) {
+    const { status, json } = await this.fan('GET', `/api/v1/shows/${show}/queue`);
+    assert.equal(status, 200);
+    return json;
+  }
+
+  claim(show, queue_ticket, headers = {}) {
+    return this.fan('POST', `/api/v1/shows/${show}/queue/claim`, { body: { queue_ticket }, headers });
+  }
+
+  leave(show, queue_ticket) {
+    return this.fan('POST', `/api/v1/shows/${show}/queue/leave`, { body: { queue_ticket } });
+  }
+
+  leave_with_pass(show, pass) {
+    return this.fan('POST', `/api/v1/shows/${show}/queue/leave`, { headers: bearer(pass) });
+  }
+
+  check_pass(show, pass) {
+    return this.fan('GET', `/api/v1/shows/${show}/queue/check`, { headers: pass === undefined ? {} : bearer(pass) });
+  }
+
+  /* Asks until the turn is answered with something else than "wait". */
+  turn(show, queue_ticket) {
+    return until('the turn has come', async () => {
+      const claimed = await this.claim(show, queue_ticket);
+      return claimed.status !== 425 && claimed;
+    });
+  }
+
+  /* Joins and goes in: {queue_ticket, position, pass, …}. */
+  async enter(show, user = 'ann') {
+    const place = await this.place(show, user);
+    const claimed = await this.turn(show, place.queue_ticket);
+    assert.equal(claimed.status, 200, claimed.body.toString());
+    return { ...place, ...claimed.json };
   }
 
   /* `what`: seat ids, or the members of a reserve request. */

@@ -72,27 +72,39 @@ function read_frame(bytes) {
   return { opcode, fin, payload: bytes.subarray(size, size + length), size: size + length };
 }
 
-/* The first answer on a socket that asked for an upgrade: {status, headers, body}, and the bytes after it. */
-async function read_answer(socket) {
-  let bytes = Buffer.alloc(0);
-  const timer = setTimeout(() => socket.destroy(new Error('no answer to the upgrade')), WAIT_MS);
-  try {
-    for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
+/* The first answer in these bytes: {status, headers, body, rest}, or null while it is not whole. */
+function read_answer(bytes) {
+  const end = bytes.indexOf('\r\n\r\n');
+  if (end < 0) return null;
+  const [first, ...lines] = bytes.subarray(0, end).toString('latin1').split('\r\n');
+  const headers = new Headers(lines.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1).trim()]));
+  const status = Number(first.match(/^HTTP\/1\.1 (\d{3}) /)?.[1]);
+  const size = status === 101 ? 0 : Number(headers.get('content-length') ?? 0);
+  if (bytes.length < end + 4 + size) return null;
+  return { status, headers, body: bytes.subarray(end + 4, end + 4 + size), rest: bytes.subarray(end + 4 + size) };
+}
+
+/* Waits for it; the socket is paused then. */
+function await_answer(socket) {
+  return new Promise((done, failed) => {
+    let bytes = Buffer.alloc(0);
+    const finish = (settle, value) => {
+      clearTimeout(timer);
+      socket.pause();
+      socket.removeListener('data', take);
+      socket.removeListener('close', gone);
+      settle(value);
+    };
+    const take = (chunk) => {
       bytes = Buffer.concat([bytes, chunk]);
-      const end = bytes.indexOf('\r\n\r\n');
-      if (end < 0) continue;
-      const [first, ...lines] = bytes.subarray(0, end).toString('latin1').split('\r\n');
-      const pairs = lines.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1).trim()]);
-      const headers = new Headers(pairs);
-      const status = Number(first.match(/^HTTP\/1\.1 (\d{3}) /)?.[1]);
-      const size = status === 101 ? 0 : Number(headers.get('content-length') ?? 0);
-      if (bytes.length < end + 4 + size) continue;
-      return { status, headers, body: bytes.subarray(end + 4, end + 4 + size), rest: bytes.subarray(end + 4 + size) };
-    }
-  } finally {
-    clearTimeout(timer);
-  }
-  assert.fail(`the server closed instead of answering: '${bytes.toString('latin1')}'`);
+      const answer = read_answer(bytes);
+      if (answer) finish(done, answer);
+    };
+    const gone = () => finish(failed, new Error(`the server closed instead of answering: '${bytes.toString('latin1')}'`));
+    const timer = setTimeout(() => finish(failed, new Error('no answer to the upgrade')), WAIT_MS);
+    socket.on('data', take);
+    socket.on('close', gone);
+  });
 }
 
 /* Asks for an upgrade: {answer, socket, key}. `headers` go over the usual ones; null leaves one out. */
@@ -107,7 +119,7 @@ export async function ask_upgrade(base, path, headers = {}) {
   };
   const lines = Object.entries(sent).filter(([, value]) => value !== null).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.write(`GET ${path} HTTP/1.1\r\n${lines.join('')}\r\n`);
-  return { answer: await read_answer(socket), socket, key };
+  return { answer: await await_answer(socket), socket, key };
 }
 
 export class WebSocketClient {
@@ -136,6 +148,7 @@ export class WebSocketClient {
     socket.on('end', () => { this.tcp_ended = true; this.wake(); });
     socket.on('data', (chunk) => { this.bytes = Buffer.concat([this.bytes, chunk]); this.read_all(); });
     this.read_all();
+    socket.resume();
   }
 
   wake() {
