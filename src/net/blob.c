@@ -16,6 +16,7 @@ struct blob *blob_new(size_t length) {
     if (!blob)
         return NULL;
     atomic_init(&blob->references, 1);
+    blob->version = 0;
     blob->length = length;
     atomic_fetch_add_explicit(&live_bytes, length, memory_order_relaxed);
     return blob;

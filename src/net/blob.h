@@ -10,6 +10,7 @@
 
 struct blob {
     atomic_uint references;
+    uint32_t version; /* how new it is, if who makes it says so before sharing it, else 0; read by websocket.h */
     size_t length;
     char at[];
 };

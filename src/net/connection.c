@@ -114,6 +114,8 @@ static bool receive(struct connection *connection) {
     }
     if (got == 0)
         connection->peer_is_done = true;
+    if (got > 0 && connection->state == CONNECTION_MEMBER)
+        member_heard(connection);
     input->end += (uint32_t)got;
     /* A read that came back short has emptied the socket, and what comes later makes a new edge: no second call. */
     if (got == 0 || ((size_t)got < room && !connection->hung_up))
@@ -122,8 +124,15 @@ static bool receive(struct connection *connection) {
     return true;
 }
 
-/* False if the connection is lost. */
-static bool send_output(struct connection *connection) {
+struct output *connection_output(struct connection *connection) {
+    if (!connection->output)
+        connection->output = output_new(&connection->reactor->outputs);
+    if (!connection->output)
+        connection->is_broken = true;
+    return connection->output;
+}
+
+bool connection_send_output(struct connection *connection) {
     struct output *output = connection->output;
     if (connection->is_broken || (output && output->failed))
         return false;
@@ -190,6 +199,10 @@ static bool keep_input(struct connection *connection) {
 }
 
 static void wait_for_what_is_next(struct connection *connection) {
+    if (connection->state == CONNECTION_MEMBER) {
+        member_wait(connection);
+        return;
+    }
     static const uint8_t waits_in[] = {
         [CONNECTION_WAITING] = WAIT_IDLE, [CONNECTION_HEAD] = WAIT_HEAD,     [CONNECTION_BODY] = WAIT_BODY,
         [CONNECTION_PARKED] = WAIT_NONE,  [CONNECTION_CLOSING] = WAIT_WRITE,
@@ -224,9 +237,13 @@ static void settle(struct connection *connection) {
 }
 
 static bool may_read(const struct connection *connection) {
-    return connection->may_be_readable && !connection->peer_is_done &&
-           (connection->state == CONNECTION_WAITING || connection->state == CONNECTION_HEAD ||
-            connection->state == CONNECTION_BODY);
+    return connection->may_be_readable && !connection->peer_is_done && connection_hears(connection);
+}
+
+/* False if the connection is lost. */
+static bool catch_up(struct connection *connection) {
+    return connection->state != CONNECTION_MEMBER || !connection->member.is_behind || connection->output ||
+           member_catch_up(connection) != MEMBER_LOST;
 }
 
 static void take_turn(struct connection *connection) {
@@ -239,7 +256,7 @@ static void take_turn(struct connection *connection) {
     unsigned reads = 0;
     while (!connection->is_stuck) {
         bool waits_for_output = connection_handle_input(connection);
-        if (!send_output(connection)) {
+        if (!connection_send_output(connection) || !catch_up(connection)) {
             connection_close(connection);
             return;
         }
@@ -276,7 +293,8 @@ void connection_event(struct connection *connection, uint32_t events) {
         connection->may_be_readable = true;
     if (events & EPOLLOUT)
         connection->is_stuck = false;
-    if (connection->output || connection->may_be_readable || connection->state == CONNECTION_LINGERING)
+    if (connection->output || connection->may_be_readable || connection->state == CONNECTION_LINGERING ||
+        (connection->state == CONNECTION_MEMBER && connection->member.is_behind))
         connection_turn(connection);
 }
 
@@ -292,6 +310,15 @@ void connection_timed_out(struct connection *connection) {
         metric_add(METRIC_CONNECTIONS_TIMED_OUT, 1);
         abort_connection(connection);
         return;
+    case WAIT_SILENT:
+        member_ping(connection);
+        connection_turn(connection);
+        return;
+    case WAIT_PONG:
+        metric_add(METRIC_CONNECTIONS_TIMED_OUT, 1);
+        member_close(connection, WEBSOCKET_GOING_AWAY);
+        connection_turn(connection);
+        return;
     case WAIT_IDLE:
     case WAIT_LINGER:
         connection_close(connection);
@@ -304,6 +331,11 @@ void connection_timed_out(struct connection *connection) {
 }
 
 void connection_stop(struct connection *connection) {
+    if (connection->state == CONNECTION_MEMBER) {
+        member_close(connection, WEBSOCKET_GOING_AWAY);
+        connection_turn(connection);
+        return;
+    }
     if (connection->state == CONNECTION_WAITING || connection->state == CONNECTION_HEAD) {
         /* A request that is already in the socket is still answered. */
         connection->may_be_readable = true;

@@ -1,11 +1,13 @@
-/* A connection: from accept to close, one request after the other.
+/* A connection: from accept to close, one request after the other, or from some request on as a WebSocket.
  *
  * Happy path: the socket is readable → connection_turn() borrows the reactor's buffer, reads, handles every request
  * that is whole, and sends all their answers in one send → nothing is left, the buffer goes back, the connection waits.
  *
  *   WAITING ──bytes──▶ HEAD ──complete──▶ BODY ──complete──▶ (handler) ──answered──▶ WAITING
- *                       │                  │                     └─put off─▶ PARKED ─answered─┘
- *                       └──────fault───────┴──▶ CLOSING ──all sent──▶ LINGERING ──▶ FREE
+ *                       │                  │                     ├─put off─▶ PARKED ─answered─┘
+ *                       │                  │                     └─taken over─▶ MEMBER ─close─┐
+ *                       └──────fault───────┴──▶ CLOSING ──all sent──▶ LINGERING ──▶ FREE      │
+ *                                                  ▲──────────────────────────────────────────┘
  *
  *   state      what is guaranteed in it                                               it waits at most
  *   FREE       no socket, no buffer; only generation and exchange.generation count    -
@@ -13,12 +15,17 @@
  *   HEAD       part of a head is in `input`; parse says how much is checked           head_ms, then 408
  *   BODY       the head was admitted; exchange has begun; part of the body is here    body_ms, then 408
  *   PARKED     the handler will answer later; nothing is read or handled meanwhile    as long as the handler takes
- *   CLOSING    the last answer is made; nothing is read or handled any more           write_ms without progress
+ *   MEMBER     a WebSocket, in its channel's list on this reactor; no exchange;       idle_ms, then a ping; after it
+ *              `member` is in use, `parse` and `chunks` are not; in `input` at most   idle_ms again, then closed
+ *              a frame that is not whole, but for frames behind stuck output
+ *   CLOSING    the last answer, or the close, is made; nothing is read or handled     write_ms without progress
+ *              any more
  *   LINGERING  all is sent and our side is shut; what still comes is dropped, so that LIMIT_LINGER_MS and _BYTES
  *              the client can read the answer before a reset could destroy it (RFC 9112 9.6)
  *
  * In each state but FREE and LINGERING there can be an output that the socket did not take yet: then nothing is read or
- * handled either, and the wait is for the client to take some (write_ms), whatever the state.
+ * handled either, and the wait is for the client to take some (write_ms), whatever the state. A member whose socket
+ * took nothing of a push has no output, only the mark that it `is_behind`; the wait is the same.
  *
  * What can go wrong: the peer resets, or memory for a buffer runs out: the connection is closed, and a parked exchange
  * becomes stale (exchange_resume() says NULL).
@@ -28,6 +35,7 @@
 
 #include "net/http.h"
 #include "net/http_chunks.h"
+#include "net/member.h"
 #include "net/output.h"
 #include "net/waits.h"
 
@@ -51,6 +59,7 @@ enum connection_state {
     CONNECTION_HEAD,
     CONNECTION_BODY,
     CONNECTION_PARKED,
+    CONNECTION_MEMBER,
     CONNECTION_CLOSING,
     CONNECTION_LINGERING,
     CONNECTION_STATE_COUNT
@@ -62,6 +71,7 @@ enum connection_event {
     CONNECTION_EMPTIED,       /* it was only empty lines */
     CONNECTION_ADMITTED,      /* the head is whole and welcome */
     CONNECTION_PUT_OFF,       /* the handler parked the exchange */
+    CONNECTION_JOINED,        /* the handler made it a member of a channel */
     CONNECTION_ANSWERED,      /* by handler or refusal */
     CONNECTION_ANSWERED_LAST, /* the same, and the connection is to close */
     CONNECTION_ENDED,         /* nothing more is to be answered */
@@ -99,8 +109,13 @@ struct connection {
     struct input input;
     struct output *output; /* NULL: nothing to send */
     struct wait wait;
-    struct http_parse parse;
-    struct http_chunks chunks;
+    union {
+        struct {
+            struct http_parse parse;
+            struct http_chunks chunks;
+        };
+        struct member member; /* MEMBER */
+    };
     struct exchange exchange;
     char peer[INET6_ADDRSTRLEN];
 };
@@ -119,16 +134,27 @@ void connection_event(struct connection *connection, uint32_t events);
 /* Its wait is over. */
 void connection_timed_out(struct connection *connection);
 
-/* The reactor stops: without an answer under way it ends at once, else after the answer. */
+/* The reactor stops: without an answer under way it ends at once, else after the answer; a member is told. */
 void connection_stop(struct connection *connection);
 
 void connection_close(struct connection *connection);
+
+/* Sends what the output has, as far as the socket takes it. False if the connection is lost: the caller closes it. */
+bool connection_send_output(struct connection *connection);
+/* The output to write to. NULL when memory ran out: the connection is broken, and closed with its turn. */
+struct output *connection_output(struct connection *connection);
 
 /* states.c. connection_is_sound() holds between turns: what the table above guarantees of each state. */
 void connection_move(struct connection *connection, enum connection_event event);
 bool connection_is_sound(const struct connection *connection);
 
 void connection_drop_input(struct connection *connection);
+
+/* In a state in which what the client sends is read and handled. */
+static inline bool connection_hears(const struct connection *connection) {
+    return connection->state == CONNECTION_WAITING || connection->state == CONNECTION_HEAD ||
+           connection->state == CONNECTION_BODY || connection->state == CONNECTION_MEMBER;
+}
 
 /* requests.c. Handles what is in the input, in order. True if it stopped only because there are too many answers to
  * send first. */
@@ -141,5 +167,7 @@ void connection_refuse_and_close(struct connection *connection, struct http_faul
 /* exchange.c: an exchange begins with its request and ends, answered or not, with it or with the connection. */
 void exchange_begin(struct exchange *exchange, uint64_t sequence);
 void exchange_end(struct exchange *exchange);
+/* Answers 101 with these headers; once the handler has returned the connection is a member. */
+void exchange_join(struct exchange *exchange, struct bytes headers, struct channel_part *part);
 
 #endif

@@ -23,6 +23,7 @@ static struct bytes status_line(unsigned status) {
 #define STATUS(code, words)                                                                                            \
     case code:                                                                                                         \
         return BYTES("HTTP/1.1 " #code " " words "\r\n");
+        STATUS(101, "Switching Protocols")
         STATUS(200, "OK")
         STATUS(201, "Created")
         STATUS(202, "Accepted")
@@ -102,12 +103,12 @@ static char *put_head(struct connection *connection, unsigned status, struct byt
     at = PUT(at, "\r\n");
     if (headers.length)
         at = put(at, headers.at, headers.length);
-    if (status != 204 && status != 304) {
+    if (status != 101 && status != 204 && status != 304) {
         at = PUT(at, "Content-Length: ");
         at = put_number(at, body_length);
         at = PUT(at, "\r\n");
     }
-    if (exchange->close_after)
+    if (exchange->close_after && status != 101)
         at = PUT(at, "Connection: close\r\n");
     return PUT(at, "\r\n");
 }
@@ -124,17 +125,11 @@ static bool begin_reply(struct connection *connection, struct bytes headers) {
     exchange->generation++;
     if (connection->reactor->is_stopping)
         exchange->close_after = true;
-    if (!connection->output)
-        connection->output = output_new(&connection->reactor->outputs);
-    if (!connection->output) {
-        connection->is_broken = true;
-        return false;
-    }
-    return true;
+    return connection_output(connection) != NULL;
 }
 
 static bool has_body(const struct exchange *exchange, unsigned status) {
-    return !exchange->is_head && status != 204 && status != 304;
+    return !exchange->is_head && status != 101 && status != 204 && status != 304;
 }
 
 void exchange_reply(struct exchange *exchange, unsigned status, struct bytes headers, struct bytes body) {
@@ -186,6 +181,14 @@ const char *exchange_request_id(const struct exchange *exchange) {
 
 struct buffer *exchange_scratch(struct exchange *exchange) {
     return &exchange_connection(exchange)->reactor->scratch;
+}
+
+void exchange_join(struct exchange *exchange, struct bytes headers, struct channel_part *part) {
+    struct connection *connection = exchange_connection(exchange);
+    assert(exchange->state == EXCHANGE_OPEN);
+    assert(connection->reactor->handling == connection);
+    exchange_reply(exchange, 101, headers, (struct bytes){NULL, 0});
+    connection->reactor->joining = part;
 }
 
 struct exchange_ref exchange_park(struct exchange *exchange) {

@@ -50,9 +50,10 @@ struct http_request {
     struct bytes body;         /* dechunked */
     struct bytes content_type; /* or empty */
     struct bytes peer;         /* the client's address as text, without its port */
-    char request_id[37];       /* the client's X-Request-Id if it is 1 to 36 of [A-Za-z0-9._-], else one made here */
-    uint64_t sequence;         /* reactor-local, for logs */
-    int64_t arrived_us;        /* clock_monotonic_us() when its last byte was read */
+    bool is_http_1_0;
+    char request_id[37]; /* the client's X-Request-Id if it is 1 to 36 of [A-Za-z0-9._-], else one made here */
+    uint64_t sequence;   /* reactor-local, for logs */
+    int64_t arrived_us;  /* clock_monotonic_us() when its last byte was read */
 };
 
 /* The value of the first field of that name, or an empty range with at == NULL. */

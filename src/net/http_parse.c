@@ -454,6 +454,7 @@ void http_request_clear(struct http_request *request) {
     request->method = HTTP_GET;
     request->target = request->path = request->query = request->body = request->content_type = (struct bytes){NULL, 0};
     request->field_count = 0;
+    request->is_http_1_0 = false;
     request->request_id[0] = 0;
 }
 

@@ -100,8 +100,12 @@ void output_add_blob(struct output *output, struct blob *blob) {
         }
         return;
     }
-    *add_segment(output) = (struct output_segment){blob_take(blob), 0, blob->length};
-    output->pending += blob->length;
+    output_add_blob_rest(output, blob, 0);
+}
+
+void output_add_blob_rest(struct output *output, struct blob *blob, size_t sent) {
+    *add_segment(output) = (struct output_segment){blob_take(blob), sent, blob->length - sent};
+    output->pending += blob->length - sent;
 }
 
 bool output_is_full(const struct output *output) {

@@ -49,6 +49,9 @@ void output_commit(struct output *output, size_t length);
 /* Adds the blob with a reference of its own; short ones are copied, since that is cheaper. */
 void output_add_blob(struct output *output, struct blob *blob);
 
+/* Adds what lies behind the first `sent` bytes of the blob, by reference. */
+void output_add_blob_rest(struct output *output, struct blob *blob, size_t sent);
+
 /* Nothing more should be added before it is sent. */
 bool output_is_full(const struct output *output);
 

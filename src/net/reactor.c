@@ -1,4 +1,5 @@
 #include "net/reactor.h"
+#include "net/channel.h"
 #include "net/reactor_state.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -20,6 +21,7 @@
 #define ACCEPTS_A_TURN 64
 #define ACCEPT_PAUSE_US 100000 /* out of descriptors: until some were closed */
 #define KEPT_SCRATCH_BYTES (256 * 1024)
+#define ENDS_A_TURN 512 /* waits: many begin, and so end, at the same time */
 
 /* What epoll hands back: a slot with its generation, or one of these instead of a slot. */
 #define FIRST_LISTENER 0xffffff00u
@@ -70,6 +72,8 @@ enum result reactor_new(const struct reactor_settings *settings, struct reactor 
     waits_set_length(&made->waits, WAIT_BODY, settings->waits.body_ms);
     waits_set_length(&made->waits, WAIT_WRITE, settings->waits.write_ms);
     waits_set_length(&made->waits, WAIT_IDLE, settings->waits.idle_ms);
+    waits_set_length(&made->waits, WAIT_SILENT, settings->waits.idle_ms);
+    waits_set_length(&made->waits, WAIT_PONG, settings->waits.idle_ms);
     waits_set_length(&made->waits, WAIT_LINGER, LIMIT_LINGER_MS);
     /* Edge-triggered, so that the bell never has to be read: each ring is a new edge. */
     if (made->epoll < 0 || made->bell < 0 || !made->connections ||
@@ -295,7 +299,7 @@ static void relieve_memory(struct reactor *reactor) {
 
 static void end_waits(struct reactor *reactor) {
     relieve_memory(reactor);
-    for (;;) {
+    for (int i = 0; i < ENDS_A_TURN; i++) {
         uint32_t slot = waits_due(&reactor->waits, reactor->now_us);
         if (slot == WAIT_END)
             return;
@@ -304,7 +308,7 @@ static void end_waits(struct reactor *reactor) {
 }
 
 static int timeout_ms(const struct reactor *reactor) {
-    if (reactor->first_ready != NO_SLOT)
+    if (reactor->first_ready != NO_SLOT || reactor->first_push)
         return 0;
     int64_t next = waits_next_us(&reactor->waits);
     if (reactor->accept_again_us < next)
@@ -343,6 +347,7 @@ static void step(struct reactor *reactor) {
     for (int i = 0; i < count; i++)
         dispatch(reactor, &events[i]);
     run_ready(reactor);
+    channels_push(reactor);
     end_waits(reactor);
     if (reactor->now_us >= reactor->accept_again_us)
         resume_listeners(reactor);
@@ -366,6 +371,7 @@ void reactor_run(struct reactor *reactor) {
         if (reactor->connections[slot].state != CONNECTION_FREE)
             connection_close(&reactor->connections[slot]);
     (void)mailbox_open_all(&reactor->mailbox, reactor);
+    channels_push(reactor); /* to nobody: frames under way are dropped */
 }
 
 void reactor_stop(struct reactor *reactor, int drain_ms) {

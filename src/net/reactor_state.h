@@ -42,8 +42,11 @@ struct reactor {
     int64_t stop_at_us;
     int64_t date_until_us;
     uint64_t sequence;
-    uint64_t requests_not_counted; /* in the metric yet */
-    struct connection *handling;   /* whose handler runs */
+    uint64_t requests_not_counted;   /* in the metric yet */
+    struct connection *handling;     /* whose handler runs */
+    struct channel_part *joining;    /* what the handler makes that connection a member of; NULL: of nothing */
+    struct channel_part *first_push; /* channels with members that a frame has not been sent to yet */
+    struct channel_part *last_push;
     struct output_pool outputs;
     struct buffer scratch;
     struct http_request request;

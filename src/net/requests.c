@@ -38,6 +38,7 @@ static void complete_request(struct connection *connection, struct bytes body) {
     request->body = body;
     request->peer = (struct bytes){connection->peer, connection->peer_length};
     memcpy(request->request_id, connection->exchange.request_id, sizeof request->request_id);
+    request->is_http_1_0 = connection->parse.is_http_1_0;
     request->sequence = connection->exchange.sequence;
     request->arrived_us = reactor->now_us;
 }
@@ -87,22 +88,24 @@ static void handle(struct connection *connection, struct bytes body, uint32_t ne
         connection_move(connection, CONNECTION_PUT_OFF);
         return;
     }
-    assert(exchange->state == EXCHANGE_ANSWERED); /* a handler answers or parks */
+    assert(exchange->state == EXCHANGE_ANSWERED); /* a handler answers, parks or takes over */
+    if (reactor->joining) {
+        struct channel_part *part = reactor->joining;
+        reactor->joining = NULL;
+        member_begin(connection, part);
+        return;
+    }
     connection_finish_exchange(connection);
 }
 
 static void send_continue(struct connection *connection) {
     static const struct bytes line = BYTES("HTTP/1.1 100 Continue\r\n\r\n");
-    struct reactor *reactor = connection->reactor;
-    if (!connection->output)
-        connection->output = output_new(&reactor->outputs);
-    char *room = connection->output ? output_reserve(connection->output, line.length) : NULL;
-    if (!room) {
-        connection->is_broken = true;
+    struct output *output = connection_output(connection);
+    char *room = output ? output_reserve(output, line.length) : NULL;
+    if (!room)
         return;
-    }
     memcpy(room, line.at, line.length);
-    output_commit(connection->output, line.length);
+    output_commit(output, line.length);
 }
 
 /* The handlers below return false when they need more bytes. */
@@ -223,12 +226,14 @@ bool connection_handle_input(struct connection *connection) {
             connection_drop_input(connection);
             return false;
         }
-        if (connection->state != CONNECTION_WAITING && connection->state != CONNECTION_HEAD &&
-            connection->state != CONNECTION_BODY)
+        if (!connection_hears(connection))
             return false;
         if (connection->output && output_is_full(connection->output))
             return true;
-        if (!(connection->state == CONNECTION_BODY ? handle_body(connection, false) : handle_head(connection)))
+        bool goes_on = connection->state == CONNECTION_MEMBER ? member_hear(connection)
+                       : connection->state == CONNECTION_BODY ? handle_body(connection, false)
+                                                              : handle_head(connection);
+        if (!goes_on)
             return false;
     }
 }

@@ -1,11 +1,12 @@
 /* The machine of a connection (its states and what they guarantee are in connection.h). */
 #include "net/connection.h"
+#include "net/channel.h"
 #include "net/reactor_state.h"
 #include "base/machine.h"
 #include "base/metrics.h"
 
-static const char *const state_names[CONNECTION_STATE_COUNT] = {"FREE",   "WAITING", "HEAD",     "BODY",
-                                                                "PARKED", "CLOSING", "LINGERING"};
+static const char *const state_names[CONNECTION_STATE_COUNT] = {"FREE",   "WAITING", "HEAD",    "BODY",
+                                                                "PARKED", "MEMBER",  "CLOSING", "LINGERING"};
 
 static const struct machine_event events[CONNECTION_EVENT_COUNT] = {
     [CONNECTION_ACCEPTED] = {"accepted", METRIC_CONNECTIONS_ACCEPTED},
@@ -13,6 +14,7 @@ static const struct machine_event events[CONNECTION_EVENT_COUNT] = {
     [CONNECTION_EMPTIED] = {"emptied", MACHINE_NOT_COUNTED},
     [CONNECTION_ADMITTED] = {"admitted", MACHINE_NOT_COUNTED},
     [CONNECTION_PUT_OFF] = {"put off", MACHINE_NOT_COUNTED},
+    [CONNECTION_JOINED] = {"joined", MACHINE_NOT_COUNTED},
     [CONNECTION_ANSWERED] = {"answered", MACHINE_NOT_COUNTED},
     [CONNECTION_ANSWERED_LAST] = {"answered last", MACHINE_NOT_COUNTED},
     [CONNECTION_ENDED] = {"ended", MACHINE_NOT_COUNTED},
@@ -34,10 +36,13 @@ static const uint8_t to[CONNECTION_STATE_COUNT][CONNECTION_EVENT_COUNT] = {
     [CONNECTION_HEAD] =
         {WHILE_REQUESTS_COME, [CONNECTION_BEGAN] = MACHINE_TO(CONNECTION_HEAD),
          [CONNECTION_EMPTIED] = MACHINE_TO(CONNECTION_WAITING), [CONNECTION_ADMITTED] = MACHINE_TO(CONNECTION_BODY)},
-    [CONNECTION_BODY] = {WHILE_REQUESTS_COME, [CONNECTION_PUT_OFF] = MACHINE_TO(CONNECTION_PARKED)},
+    [CONNECTION_BODY] = {WHILE_REQUESTS_COME, [CONNECTION_PUT_OFF] = MACHINE_TO(CONNECTION_PARKED),
+                         [CONNECTION_JOINED] = MACHINE_TO(CONNECTION_MEMBER)},
     [CONNECTION_PARKED] = {[CONNECTION_ANSWERED] = MACHINE_TO(CONNECTION_WAITING),
                            [CONNECTION_ANSWERED_LAST] = MACHINE_TO(CONNECTION_CLOSING),
                            [CONNECTION_CLOSED] = MACHINE_TO(CONNECTION_FREE)},
+    [CONNECTION_MEMBER] =
+        {[CONNECTION_ENDED] = MACHINE_TO(CONNECTION_CLOSING), [CONNECTION_CLOSED] = MACHINE_TO(CONNECTION_FREE)},
     [CONNECTION_CLOSING] = {[CONNECTION_ENDED] = MACHINE_TO(CONNECTION_CLOSING),
                             [CONNECTION_SHUT] = MACHINE_TO(CONNECTION_LINGERING),
                             [CONNECTION_CLOSED] = MACHINE_TO(CONNECTION_FREE)},
@@ -48,7 +53,10 @@ static const struct machine machine = {
     "a connection", CONNECTION_STATE_COUNT, CONNECTION_EVENT_COUNT, state_names, events, &to[0][0]};
 
 void connection_move(struct connection *connection, enum connection_event event) {
+    bool was_member = connection->state == CONNECTION_MEMBER;
     machine_move(&machine, &connection->state, (uint8_t)event);
+    if (was_member)
+        channel_leave(connection);
 }
 
 static bool waits_for(const struct connection *connection, enum wait_kind kind) {
@@ -62,8 +70,19 @@ static bool input_is_sound(const struct connection *connection) {
     return input->at != connection->reactor->input && input->start < input->end && input->end <= input->capacity;
 }
 
+static bool is_behind(const struct connection *connection) {
+    return connection->state == CONNECTION_MEMBER && connection->member.is_behind;
+}
+
 static bool output_is_sound(const struct connection *connection) {
-    return connection->output ? connection->output->pending > 0 : !connection->is_stuck;
+    return connection->output ? connection->output->pending > 0 : connection->is_stuck == is_behind(connection);
+}
+
+static bool member_is_sound(const struct connection *connection) {
+    const struct member *member = &connection->member;
+    enum wait_kind kind = member->is_pinged ? WAIT_PONG : WAIT_SILENT;
+    return member->part && (!member->is_behind || connection->is_stuck) &&
+           connection->wait.kind == (connection->output || member->is_behind ? WAIT_WRITE : kind);
 }
 
 bool connection_is_sound(const struct connection *connection) {
@@ -87,6 +106,8 @@ bool connection_is_sound(const struct connection *connection) {
     case CONNECTION_PARKED:
         return (exchange->state == EXCHANGE_PARKED || (exchange->state == EXCHANGE_ANSWERED && connection->is_ready)) &&
                waits_for(connection, WAIT_NONE);
+    case CONNECTION_MEMBER:
+        return exchange->state == EXCHANGE_NONE && member_is_sound(connection);
     case CONNECTION_CLOSING:
         return exchange->state == EXCHANGE_NONE && !input->at && connection->output &&
                connection->wait.kind == WAIT_WRITE;

@@ -8,7 +8,17 @@
 
 #include <stdint.h>
 
-enum wait_kind { WAIT_NONE, WAIT_IDLE, WAIT_HEAD, WAIT_BODY, WAIT_WRITE, WAIT_LINGER, WAIT_KIND_COUNT };
+enum wait_kind {
+    WAIT_NONE,
+    WAIT_IDLE,
+    WAIT_HEAD,
+    WAIT_BODY,
+    WAIT_SILENT, /* a member: until it says something */
+    WAIT_PONG,   /* the same, after a ping */
+    WAIT_WRITE,
+    WAIT_LINGER,
+    WAIT_KIND_COUNT
+};
 
 #define WAIT_END UINT32_MAX
 

@@ -9,12 +9,16 @@
  * taken the one before yet is behind: they get nothing now, and once their socket is empty again what catch_up() gives
  * them (for a status the newest frame, for a map a snapshot), so that a slow viewer costs no memory.
  *
+ * Let catch_up() know of a change before you publish it: then nobody misses one, and who joins between the two is told
+ * twice. Where that matters (a delta must not come behind a snapshot that has it), give the frames a rising
+ * blob->version before they are shared: nobody is told what they know.
+ *
  * Keeping alive: a member that has sent nothing for the reactor's idle_ms is pinged; if it is still silent after as
  * long again it is closed. One whose socket takes nothing for write_ms is cut off. When the reactor stops, members are
  * told (1001) and closed.
  *
  * Protocol faults close with 1002, bad UTF-8 in a text or a close reason with 1007, over 4,096 bytes with 1009 (by the
- * header alone), a flood of messages may end with 1008; a close is echoed, then TCP ends (LIMIT_LINGER_MS at most).
+ * header alone); a close is echoed, then TCP ends (LIMIT_LINGER_MS at most).
  *
  * Cost: a member is its connection (256 bytes at most) and nothing else; a push is one send() a member.
  *
@@ -40,7 +44,7 @@ struct channel_service {
 /* A channel with members on these reactors. OVERLOADED when memory ran out, or there are LIMIT_CHANNELS already. */
 MUST_USE enum result channel_new(struct reactor *const *reactors, unsigned count, const struct channel_service *service,
                                  struct channel **channel);
-/* After the reactors have stopped. */
+/* After reactor_free() of them all, since a frame may be under way to each until then. */
 void channel_free(struct channel *channel);
 /* Members now. Any thread. */
 uint32_t channel_members(const struct channel *channel);
@@ -48,8 +52,9 @@ uint32_t channel_members(const struct channel *channel);
 /* A frame, whole: FIN, text or binary, unmasked, as RFC 6455 5.2 has it. NULL when memory ran out. */
 struct blob *websocket_frame(bool is_text, struct bytes payload);
 
-/* Sends the frame to every member; takes over the caller's reference. Any thread; each reactor does its part soon. If
- * the one before has not gone out on a reactor yet, members there are behind and catch up. */
+/* Sends the frame to every member; takes over the caller's reference. Any thread; each reactor does its part soon, a few
+ * hundred members at a time, so that others get their turn between. If the one before has not reached a member yet, that
+ * one is told what catch_up() gives instead of both. */
 void websocket_publish(struct channel *channel, struct blob *frame);
 
 /* OK; UPGRADE_REQUIRED (no upgrade asked for, or another version: answer 426 with "Sec-WebSocket-Version: 13" and

@@ -1,0 +1,100 @@
+/* The handshake (RFC 6455 4.2) and the frames that the server makes. */
+#include "net/websocket.h"
+#include "net/channel.h"
+#include "net/connection.h"
+#include "base/panic.h"
+#include "base/sha1.h"
+
+#include <sodium.h>
+
+#define KEY_TEXT_BYTES 24 /* 16 bytes in base64 */
+#define ACCEPT_TEXT_BYTES 28
+
+struct blob *websocket_frame(bool is_text, struct bytes payload) {
+    size_t more = payload.length <= WEBSOCKET_CONTROL_BYTES ? 0 : payload.length <= UINT16_MAX ? 2 : 8;
+    struct blob *frame = payload.length > SIZE_MAX - 10 ? NULL : blob_new(2 + more + payload.length);
+    if (!frame)
+        return NULL;
+    frame->at[0] = (char)(WEBSOCKET_FINAL | (is_text ? WEBSOCKET_TEXT : WEBSOCKET_BINARY));
+    frame->at[1] = (char)(more == 0 ? payload.length : more == 2 ? 126 : 127);
+    for (size_t i = 0; i < more; i++)
+        frame->at[2 + i] = (char)((uint64_t)payload.length >> 8 * (more - 1 - i));
+    if (payload.length)
+        memcpy(frame->at + 2 + more, payload.at, payload.length);
+    return frame;
+}
+
+static struct bytes trim(struct bytes text) {
+    while (text.length && (*text.at == ' ' || *text.at == '\t'))
+        text = (struct bytes){text.at + 1, text.length - 1};
+    while (text.length && (text.at[text.length - 1] == ' ' || text.at[text.length - 1] == '\t'))
+        text.length--;
+    return text;
+}
+
+static bool list_has(struct bytes list, struct bytes token) {
+    while (list.length) {
+        const char *comma = memchr(list.at, ',', list.length);
+        size_t length = comma ? (size_t)(comma - list.at) : list.length;
+        if (bytes_equal_nocase(trim((struct bytes){list.at, length}), token))
+            return true;
+        size_t used = length + (comma ? 1 : 0);
+        list = (struct bytes){list.at + used, list.length - used};
+    }
+    return false;
+}
+
+/* Any field of that name, since each is a list (RFC 9110 5.3). */
+static bool fields_have(const struct http_request *request, struct bytes name, struct bytes token) {
+    for (unsigned i = 0; i < request->field_count; i++)
+        if (bytes_equal_nocase(request->fields[i].name, name) && list_has(request->fields[i].value, token))
+            return true;
+    return false;
+}
+
+static bool is_base64(char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
+}
+
+static bool is_key(struct bytes text) {
+    if (text.length != KEY_TEXT_BYTES || text.at[22] != '=' || text.at[23] != '=')
+        return false;
+    for (size_t i = 0; i < 22; i++)
+        if (!is_base64(text.at[i]))
+            return false;
+    return true;
+}
+
+enum result websocket_check(const struct http_request *request) {
+    if (request->is_http_1_0 || !fields_have(request, BYTES("upgrade"), BYTES("websocket")) ||
+        !fields_have(request, BYTES("connection"), BYTES("upgrade")))
+        return RESULT_UPGRADE_REQUIRED;
+    unsigned versions = http_field_count(request, "sec-websocket-version");
+    if (versions == 0 || (versions == 1 && !bytes_equal(http_field(request, "sec-websocket-version"), BYTES("13"))))
+        return RESULT_UPGRADE_REQUIRED;
+    bool is_right = versions == 1 && request->method == HTTP_GET && request->body.length == 0 &&
+                    http_field_count(request, "sec-websocket-key") == 1 &&
+                    is_key(http_field(request, "sec-websocket-key"));
+    return is_right ? RESULT_OK : RESULT_BAD_REQUEST;
+}
+
+void websocket_accept(struct exchange *exchange, const struct http_request *request, struct channel *channel) {
+    static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+    struct bytes key = http_field(request, "sec-websocket-key");
+    assert(key.length == KEY_TEXT_BYTES); /* websocket_check() */
+    char text[KEY_TEXT_BYTES + sizeof guid - 1];
+    memcpy(text, key.at, KEY_TEXT_BYTES);
+    memcpy(text + KEY_TEXT_BYTES, guid, sizeof guid - 1);
+    uint8_t digest[SHA1_BYTES];
+    sha1((struct bytes){text, sizeof text}, digest);
+    char accept[ACCEPT_TEXT_BYTES + 1];
+    (void)sodium_bin2base64(accept, sizeof accept, digest, sizeof digest, sodium_base64_VARIANT_ORIGINAL);
+
+    static const char before[] = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ";
+    char headers[sizeof before - 1 + ACCEPT_TEXT_BYTES + 2];
+    memcpy(headers, before, sizeof before - 1);
+    memcpy(headers + sizeof before - 1, accept, ACCEPT_TEXT_BYTES);
+    memcpy(headers + sizeof headers - 2, "\r\n", 2);
+    exchange_join(exchange, (struct bytes){headers, sizeof headers},
+                  channel_part_on(channel, exchange_reactor(exchange)));
+}
