@@ -25,6 +25,14 @@
 #define LIMIT_LINGER_MS 2000                   /* after the last answer, for the client to read it */
 #define LIMIT_LINGER_BYTES (8 * 1024 * 1024)   /* read and dropped meanwhile */
 
+/* whom a request is from */
+#define LIMIT_TRUSTED_PROXIES 64   /* proxies and networks of them */
+#define LIMIT_FORWARDED_HOPS 16    /* trusted proxies that one request came through */
+#define LIMIT_FORWARDED_BYTES 2048 /* of Forwarded, and of X-Forwarded-For */
+
+/* limits by address */
+#define LIMIT_ADDRESS_BUCKETS 65536 /* 16 bytes each; where they are too few, whoever was the least eager is forgotten */
+
 #define LIMIT_CHANNELS 4096                /* that WebSockets are subscribed to */
 #define LIMIT_WEBSOCKET_MESSAGE_BYTES 4096 /* from a client */
 
@@ -74,6 +82,7 @@
 #define LIMIT_PROOF_BITS 30
 #define LIMIT_BEACON_BYTES 200 /* of a public beacon's name, or its value */
 #define LIMIT_KEY_GENERATIONS 16
+#define LIMIT_KEY_FILES 256          /* of which the newest LIMIT_KEY_GENERATIONS are used */
 #define LIMIT_QUEUE_TICKET_BYTES 300 /* its text */
 #define LIMIT_PASS_BYTES 1400        /* its text: every byte of a user_id may take six */
 
@@ -98,6 +107,7 @@ static_assert(LIMIT_SANDBOX_DETAILS_BYTES * 5 < LIMIT_SANDBOX_RECORD_BYTES,
               "a record holds two objects' and an answer's");
 static_assert(LIMIT_SEATS_PER_HOLD * (LIMIT_SEAT_ID_BYTES + 3) < LIMIT_FAN_BODY_BYTES, "a full hold fits one request");
 static_assert(LIMIT_PRICE_AMOUNT < INT64_MAX / LIMIT_SEATS_PER_HOLD, "the amount of a full hold is an int64_t");
+static_assert(LIMIT_KEY_GENERATIONS <= LIMIT_KEY_FILES, "what is used is there");
 static_assert(LIMIT_PLACES <= 1u << 28, "a place's number has 28 bits beside its state");
 static_assert(LIMIT_CATEGORIES_PER_SHOW <= 256, "a seat's category is one byte");
 static_assert(LIMIT_TARGET_BYTES < LIMIT_HEAD_BYTES, "a target is part of the head");

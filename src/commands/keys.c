@@ -1,0 +1,91 @@
+/* `onsale keys`: what signs passes and queue tickets. Says what each step ends, and asks nothing. */
+#include "base/clock.h"
+#include "commands/commands.h"
+#include "commands/common.h"
+#include "runtime/key_files.h"
+
+#include <stdio.h>
+
+static const char help[] =
+    "usage: onsale keys list|rotate [--keys FOLDER]\n"
+    "       onsale keys retire ID [--keys FOLDER]\n\n"
+    "The keys that passes and queue tickets are made with. The newest one makes new ones, all of them check old ones. "
+    "Nodes of one\n"
+    "installation share the folder, or have copies of it; they take up what has changed on SIGHUP, or when they start "
+    "again.\n\n"
+    "  list            each key, when it was made, and which one signs\n"
+    "  rotate          make a key that signs from now on\n"
+    "  retire ID       remove an old key: every place and pass that was made with it is void\n"
+    "  --keys FOLDER   where the keys are (default onsale-data/keys)\n";
+
+static int list(const char *folder) {
+    static struct key_files files;
+    char fault[4000];
+    if (key_files_list(folder, &files, fault, sizeof fault) != RESULT_OK)
+        return say_failure("%s", fault);
+    for (unsigned i = files.count; i-- > 0;) {
+        char id[KEY_ID_TEXT], created[CLOCK_TEXT_BYTES];
+        key_id_format(files.of[i].id, id);
+        clock_format(files.of[i].created_ms, created);
+        printf("%.*s  %s%s\n", KEY_ID_TEXT, id, created,
+               i + 1 == files.count                      ? "  signs"
+               : files.count - i > LIMIT_KEY_GENERATIONS ? "  not used: there are too many newer ones"
+                                                         : "");
+    }
+    return 0;
+}
+
+static int rotate(const char *folder) {
+    char fault[4000], id[KEY_ID_TEXT];
+    uint32_t fresh;
+    if (key_files_rotate(folder, clock_now_ms(), &fresh, fault, sizeof fault) != RESULT_OK)
+        return say_failure("%s", fault);
+    key_id_format(fresh, id);
+    printf("%.*s is made. Nodes take it up on SIGHUP, or when they start again: tell all of them now.\n"
+           "What was made with the older keys stays good as long as they stay: until every queue that they gave places "
+           "in is over,\nand every pass has ended. After that: onsale keys retire ID\n",
+           KEY_ID_TEXT, id);
+    return 0;
+}
+
+static int retire(const char *folder, const char *text) {
+    char fault[4000];
+    uint32_t id;
+    if (!key_id_parse(bytes_of(text), &id)) {
+        say_failure("'%s' is no key id: onsale keys list shows them", text);
+        return 2;
+    }
+    if (key_files_retire(folder, id, fault, sizeof fault) != RESULT_OK)
+        return say_failure("%s", fault);
+    printf("%s is gone. Once nodes have taken that up (SIGHUP, or a start), every queue ticket and pass that was made "
+           "with it is refused:\nwho still waits with one has to join again, at the end.\n",
+           text);
+    return 0;
+}
+
+int command_keys(int count, char **arguments) {
+    const char *folder = "onsale-data/keys", *words[2] = {"", NULL};
+    int given = 0;
+    for (int i = 0; i < count; i++) {
+        if (strcmp(arguments[i], "--help") == 0 || strcmp(arguments[i], "-h") == 0) {
+            fputs(help, stdout);
+            return 0;
+        }
+        if (strcmp(arguments[i], "--keys") == 0 && i + 1 < count) {
+            folder = arguments[++i];
+        } else if (arguments[i][0] != '-' && given < 2) {
+            words[given++] = arguments[i];
+        } else {
+            say_failure("'%s' is not understood, or lacks its value; onsale keys --help lists what is", arguments[i]);
+            return 2;
+        }
+    }
+    if (strcmp(words[0], "list") == 0 && given == 1)
+        return list(folder);
+    if (strcmp(words[0], "rotate") == 0 && given == 1)
+        return rotate(folder);
+    if (strcmp(words[0], "retire") == 0 && given == 2)
+        return retire(folder, words[1]);
+    fputs(help, stderr);
+    return 2;
+}
