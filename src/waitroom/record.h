@@ -2,22 +2,29 @@
  * check it afterwards. One format for both: the file on disk is what is published.
  *
  *     record  = START *( TERMS | KEY | JOIN | UNKNOWN | LEFT | CALL | ADMIT | END | OPEN | HEAD )
- *     each    = kind (one letter) and its fields, of fixed size but for OPEN and START; integers big-endian; times are
+ *     each    = kind (one letter) and its fields, of fixed size but for START and OPEN; integers are big-endian, times
  *               six bytes of milliseconds since the epoch. The end of the record is the end of the file, or a zero byte
  *
- *     S START    version 1 (1), show (16), time, commitment (32, zeros: arrival), beacon name (1 + n)
- *     T TERMS    time, rate_per_minute (4), max_active (4), claim_seconds (4), pass_seconds (4)     in force from here
- * on K KEY      key id (4), Ed25519 public key (32)                       signs heads from here on J JOIN     time,
- * blinded id (16)                                     of the next number U UNKNOWN  time, number (4) numbers up to it
- * may have been given out L LEFT     time, number (4) C CALL     time, serving (4), open_ms (6) positions up to
- * `serving` are called A ADMIT    time, number (4) E END      time, number (4) its pass ended before its time O OPEN
- * time, numbers frozen (4), seed (32), beacon value (1 + n) the shuffled opening: shuffle.h, with the hash of the HEAD
- * right before it as the head H HEAD     time, open_ms (6), hash (32), key id (4), signature (64)
+ *     S START    version 1 (1), show (16), time, commitment (32; zeros: arrival), beacon name (1 + n)
+ *     T TERMS    time, rate_per_minute (4), max_active (4), claim_seconds (4), pass_seconds (4)
+ *                   in force from here on
+ *     K KEY      key id (4), Ed25519 public key (32): signs heads from here on
+ *     J JOIN     time, blinded id (16): of the next number
+ *     U UNKNOWN  time, number (4): numbers up to it may have been given out
+ *     L LEFT     time, number (4)
+ *     C CALL     time, serving (4), open_ms (6): positions up to `serving` are called
+ *     A ADMIT    time, number (4)
+ *     E END      time, number (4): its pass ended before its time
+ *     O OPEN     time, numbers frozen (4), seed (32), beacon value (1 + n)
+ *                   the shuffled opening: shuffle.h, with the hash of the HEAD right before it as the head
+ *     H HEAD     time, open_ms (6), hash (32), key id (4), signature (64)
  *
  * The chain: hash(k) = SHA-256( hash(k-1) | bytes(k) ), hash(0) being zeros and bytes(k) everything from where
- * bytes(k-1) ended up to the k-th HEAD, which it leaves out. Its signature (Ed25519) is over "onsale queue head 1" |
- * show (16) | offset of the HEAD in the record (8) | time (6) | open_ms (6) | hash (32) so whoever has seen one signed
- * head can tell later whether the record before it was changed.
+ * bytes(k-1) ended up to the k-th HEAD, which it leaves out. (So a HEAD itself is in no bytes(k): its signature covers
+ * it, and the next HEAD's hash covers its hash.)
+ *
+ * The signature (Ed25519) is over "onsale queue head 1" | show (16) | offset of the HEAD in the record (8) | time (6) |
+ * open_ms (6) | hash (32), so whoever has seen one signed head can tell later whether the record before it was changed.
  *
  * Blinded id = first 16 bytes of SHA-256( part("onsale place 1") part(show) part(salt) part(user_id) ), part() as in
  * shuffle.h. Salts are not in the record: who has the queue ticket has the salt; where it was erased, nobody can tell
