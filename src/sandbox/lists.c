@@ -23,7 +23,7 @@ bool sandbox_read_record(struct sandbox *sandbox, uint64_t place, struct record 
     sandbox->replay.length = 0;
     sandbox->replay.full = false;
     if (tape_read(sandbox->tape, place, &sandbox->replay) == RESULT_OK &&
-        record_read(buffer_bytes(&sandbox->replay), record))
+        object_record_read(buffer_bytes(&sandbox->replay), record))
         return true;
     log_error("a record of the sandbox cannot be read again", LOG_INT("place", place));
     return false;

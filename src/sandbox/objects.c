@@ -2,7 +2,7 @@
 #include "sandbox/objects.h"
 #include "base/panic.h"
 
-void record_write(struct buffer *out, const struct record *record) {
+void object_record_write(struct buffer *out, const struct record *record) {
     struct record_head head = record->head;
     head.body_length = (uint32_t)record->body.length;
     head.details_length = (uint32_t)record->details.length;
@@ -37,7 +37,7 @@ static bool take_range(struct bytes *from, struct bytes *to, size_t length) {
     return true;
 }
 
-bool record_read(struct bytes bytes, struct record *record) {
+bool object_record_read(struct bytes bytes, struct record *record) {
     struct record read = {0};
     struct record_head *head = &read.head;
     if (!take(&bytes, head, sizeof *head) || head->kind >= RECORD_KIND_COUNT || head->answer >= ANSWER_KIND_COUNT ||

@@ -142,9 +142,9 @@ struct record {
 };
 
 /* Appends the record as it stands on the tape; sets the head's lengths and parts are the caller's. */
-void record_write(struct buffer *out, const struct record *record);
+void object_record_write(struct buffer *out, const struct record *record);
 /* The parts point into `bytes`. False if it is no record. */
-bool record_read(struct bytes bytes, struct record *record);
+bool object_record_read(struct bytes bytes, struct record *record);
 
 /* "pi_3…", with its NUL. The prefix is "pi", "ch", "re" or "evt". */
 void object_id(const char *prefix, uint32_t number, uint64_t chance, char text[static OBJECT_ID_BYTES]);

@@ -70,7 +70,7 @@ static void tape_failed(void *context) {
 static enum result take_over(void *context, uint64_t place, struct bytes bytes) {
     struct sandbox *sandbox = context;
     struct record record;
-    return record_read(bytes, &record) ? book_apply(&sandbox->book, &record, place) : RESULT_CORRUPT;
+    return object_record_read(bytes, &record) ? book_apply(&sandbox->book, &record, place) : RESULT_CORRUPT;
 }
 
 struct keeping {
@@ -82,7 +82,8 @@ struct keeping {
 static bool keep(void *context, uint64_t place, struct bytes bytes) {
     struct keeping *keeping = context;
     struct record record;
-    bool kept = record_read(bytes, &record) && book_needs(&keeping->sandbox->book, &record, place, keeping->now_ms);
+    bool kept =
+        object_record_read(bytes, &record) && book_needs(&keeping->sandbox->book, &record, place, keeping->now_ms);
     keeping->dropped += kept ? 0 : bytes.length;
     return kept;
 }

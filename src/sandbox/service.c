@@ -63,7 +63,7 @@ bool sandbox_commit(struct sandbox *sandbox, const struct id *key, const struct 
         head->event = sandbox->book.next_event + 1;
     sandbox->encoded.length = 0;
     sandbox->encoded.full = false;
-    record_write(&sandbox->encoded, &verdict->record);
+    object_record_write(&sandbox->encoded, &verdict->record);
     uint64_t place = tape_end(sandbox->tape);
     if (!buffer_ok(&sandbox->encoded) || book_apply(&sandbox->book, &verdict->record, place) != RESULT_OK) {
         verdict_refuse(verdict, GATEWAY_ERROR_FULL, "", "The sandbox is full.");
