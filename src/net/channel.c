@@ -146,13 +146,12 @@ static void list_push(struct channel_part *part) {
     reactor->last_push = part;
 }
 
-static struct channel_part *unlist_first_push(struct reactor *reactor) {
+static void unlist_first_push(struct reactor *reactor) {
     struct channel_part *part = reactor->first_push;
     reactor->first_push = part->next_push;
     if (!reactor->first_push)
         reactor->last_push = NULL;
     part->is_listed = false;
-    return part;
 }
 
 /* A frame has come: another round begins. */
@@ -175,6 +174,23 @@ static void open_envelope(struct envelope *envelope, void *receiver) {
     }
 }
 
+/* The invariant of channel.h, and that the list is one. */
+static bool part_is_sound(const struct channel_part *part) {
+    uint32_t count = 0, left = 0, previous = NO_SLOT;
+    bool has_cursor = part->cursor == NO_SLOT;
+    for (uint32_t slot = part->first; slot != NO_SLOT; slot = member_at(part, slot)->member.next) {
+        const struct connection *connection = member_at(part, slot);
+        if (connection->state != CONNECTION_MEMBER || connection->member.part != part ||
+            connection->member.previous != previous || ++count > part->member_count)
+            return false;
+        left += connection->member.round != part->round;
+        has_cursor = has_cursor || slot == part->cursor;
+        previous = slot;
+    }
+    return count == part->member_count && left == part->left && previous == part->last && has_cursor &&
+           (part->cursor == NO_SLOT) == (count == 0) && (left == 0 || (part->frame && part->is_listed));
+}
+
 /* Brings the frame, or what catch_up() gives to who has missed one, to the member. */
 static enum member_told reach(struct channel_part *part, struct connection *connection) {
     bool has_missed = connection->member.round + 1 != part->round;
@@ -188,12 +204,14 @@ static enum member_told reach(struct channel_part *part, struct connection *conn
         connection_close(connection);
     else if (connection->is_stuck)
         member_wait(connection);
+    assert_deep(told == MEMBER_LOST || connection_is_sound(connection));
     return told;
 }
 
 /* Goes on with the part's round. Returns how many more members may be reached in this turn. */
 static unsigned go_on(struct channel_part *part, unsigned budget) {
     unsigned sent = 0;
+    assert_deep(part_is_sound(part));
     while (part->left && budget) {
         struct connection *connection = member_at(part, part->cursor);
         part->cursor = behind(part, connection);
@@ -209,10 +227,11 @@ static unsigned go_on(struct channel_part *part, unsigned budget) {
 void channels_push(struct reactor *reactor) {
     unsigned budget = PUSHES_A_TURN;
     while (reactor->first_push && (budget || reactor->first_push->left == 0)) {
-        struct channel_part *part = unlist_first_push(reactor);
+        struct channel_part *part = reactor->first_push;
         budget = go_on(part, budget);
+        unlist_first_push(reactor);
         if (part->left) {
-            list_push(part);
+            list_push(part); /* behind the others */
             continue;
         }
         blob_drop(part->frame);

@@ -20,16 +20,34 @@ int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *length, int flag
 void *__wrap_malloc(size_t size);
 void *__wrap_realloc(void *at, size_t size);
 
+/* True if this is the call that is to fail. */
+static bool counts_down(atomic_int *countdown) {
+    int left = atomic_load(countdown);
+    while (left > 0 && !atomic_compare_exchange_weak(countdown, &left, left - 1))
+        continue;
+    return left == 1;
+}
+
+static bool send_fails(void) {
+    atomic_fetch_add(&net_system.sends, 1);
+    bool fails = counts_down(&net_system.send_to_fail);
+    if (fails)
+        errno = ECONNRESET;
+    return fails;
+}
+
 ssize_t __wrap_send(int fd, const void *data, size_t length, int flags) {
     if (!is_reactor)
         return __real_send(fd, data, length, flags);
-    atomic_fetch_add(&net_system.sends, 1);
+    if (send_fails())
+        return -1;
     size_t most = atomic_load(&net_system.most_of_one_send);
     return __real_send(fd, data, most && length > most ? most : length, flags);
 }
 
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags) {
-    atomic_fetch_add(&net_system.sends, 1);
+    if (send_fails())
+        return -1;
     size_t most = atomic_load(&net_system.most_of_one_send);
     if (!most)
         return __real_sendmsg(fd, message, flags);
@@ -61,10 +79,7 @@ static bool allocation_fails(void) {
     if (!is_reactor)
         return false;
     atomic_fetch_add(&net_system.allocations, 1);
-    int countdown = atomic_load(&net_system.allocation_to_fail);
-    if (countdown > 0)
-        atomic_store(&net_system.allocation_to_fail, countdown - 1);
-    return countdown == 1;
+    return counts_down(&net_system.allocation_to_fail);
 }
 
 void *__wrap_malloc(size_t size) {

@@ -13,6 +13,7 @@ struct net_system {
     atomic_uint accepts;
     atomic_uint accepts_to_fail;    /* the next so many find no descriptor left */
     atomic_int allocation_to_fail;  /* counts down; fails at 1 */
+    atomic_int send_to_fail;        /* counts down; fails at 1, as after a reset */
     atomic_size_t most_of_one_send; /* 0: no bound */
     atomic_size_t most_of_one_receive;
 };

@@ -228,6 +228,11 @@ struct fault {
     { what, BYTES(literal), code }
 #define MASK "\x00\x00\x00\x00"
 
+static unsigned code_of(const struct heard *close) {
+    const uint8_t *payload = (const uint8_t *)close->payload.at;
+    return close->payload.length < 2 ? 0 : payload[0] * 256u + payload[1];
+}
+
 /* Red when a fault is not seen, or told with another code. */
 static void a_fault_closes_with_its_code(void **state) {
     (void)state;
@@ -272,8 +277,7 @@ static void a_fault_closes_with_its_code(void **state) {
         struct client client = socket_join(world, 0);
         client_send(&client, rows[i].bytes);
         struct heard heard = socket_hear(&client);
-        uint16_t code =
-            heard.payload.length < 2 ? 0 : (uint16_t)((uint8_t)heard.payload.at[0] << 8 | (uint8_t)heard.payload.at[1]);
+        unsigned code = code_of(&heard);
         if (heard.first != CLOSE || code != rows[i].code)
             fail_msg("%s: first byte %02x, code %u", rows[i].what, heard.first, code);
         socket_use(&client, &heard);
