@@ -1,5 +1,6 @@
 /* The operator's shows: made from a plan, changed, opened, paused, closed; how they are doing. */
 #include "api/handlers.h"
+#include "api/room.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -29,19 +30,32 @@ static void new_show_free(struct new_show *fresh) {
     free(fresh);
 }
 
+/* Where only the waiting room runs, in front of another site, a show has no seats to speak of: one place stands for
+ * them all. */
+static json_t *plan_of_a_gate(void) {
+    static const char text[] = "{\"sections\":[{\"name\":\"Gate\",\"capacity\":1,\"category\":\"Gate\"}],"
+                               "\"prices\":{\"Gate\":{\"amount\":0,\"currency\":\"EUR\"}}}";
+    json_t *document;
+    char detail[120];
+    return json_parse((struct bytes){text, sizeof text - 1}, &document, detail, sizeof detail) == RESULT_OK ? document
+                                                                                                            : NULL;
+}
+
 /* Reads the whole document. False: refused, and answered. */
 static bool read_new_show(struct call *call, const json_t *document, struct new_show *fresh) {
     struct sale_fault fault = {0};
     const json_t *plan_document = json_object_get(document, "plan");
-    if (!plan_document) {
+    if (!plan_document && (call->api->roles & ROLE_SEATS)) {
         call_refuse_field(call, "/plan", "plan is missing");
         return false;
     }
     char pointer[160] = "";
-    enum result result =
-        plan_read(plan_document, &fresh->plan, pointer, sizeof pointer, fault.detail, sizeof fault.detail);
+    json_t *gate_plan = plan_document ? NULL : plan_of_a_gate();
+    enum result result = plan_read(plan_document ? plan_document : gate_plan, &fresh->plan, pointer, sizeof pointer,
+                                   fault.detail, sizeof fault.detail);
+    json_decref(gate_plan);
     sale_default_terms(&fresh->terms);
-    if (result == RESULT_OK) {
+    if (result == RESULT_OK && plan_document) {
         result = sale_read_prices(plan_document, fresh->plan, &fresh->terms, &fault);
         snprintf(pointer, sizeof pointer, "%.*s", (int)sizeof pointer - 1, fault.pointer);
     }
@@ -270,9 +284,14 @@ void handle_admin_change_show(struct call *call) {
         result = sale_read_terms(document, call->sale->plan, &terms, &fault);
         if (result == RESULT_OK)
             result = check_currency(call, before, terms.seats.currency, &fault);
+        const struct room *room = atomic_load(&call->sale->room);
+        if (result == RESULT_OK && room)
+            result = room_check_change(room, &terms.room, &fault);
     }
     json_decref(document);
-    if (result != RESULT_OK)
+    if (result == RESULT_CONFLICT)
+        call_refuse(call, result, fault.detail);
+    else if (result != RESULT_OK)
         call_refuse_field(call, fault.pointer, fault.detail);
     else
         change_terms(call, &terms);
@@ -380,6 +399,11 @@ static void read_stats(struct clerk_job *job, struct ledger_reader *reader) {
     json_member_text(&writer, "status", sale_status_name(sale_status_under(call->sale, &terms, call->now_ms)));
     write_counts(call, &writer);
     write_totals(&totals, terms.seats.currency, &writer);
+    json_key(&writer, "queue");
+    if (atomic_load(&call->sale->room))
+        room_write_stats(atomic_load(&call->sale->room), &writer);
+    else
+        json_put_null(&writer);
     json_key(&writer, "server");
     json_open(&writer, '{');
     json_member_int(&writer, "holds_per_minute", atomic_load(&call->api->holds_per_minute));

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 
 bool answer_is_final(unsigned status) {
-    return status != 202 && status != 429 && status < 500;
+    return status != 202 && status != 401 && status != 425 && status != 429 && status < 500;
 }
 
 unsigned answer_confirm(const struct confirm_outcome *outcome, struct buffer *body) {

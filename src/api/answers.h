@@ -24,7 +24,7 @@ unsigned answer_confirm(const struct confirm_outcome *outcome, struct buffer *bo
 unsigned answer_reserve(const struct hold *hold, const uint32_t *seats, const struct plan *plan, const char *currency,
                         const struct hold_warning *warning, struct buffer *body);
 
-/* True for an answer that repeats under its Idempotency-Key: not 202, 429, 5xx. */
+/* True for an answer that repeats under its Idempotency-Key: not 202, 401, 425, 429, 5xx. */
 bool answer_is_final(unsigned status);
 
 #endif

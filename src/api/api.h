@@ -13,8 +13,12 @@
 #include "api/sale.h"
 #include "base/mailbox.h"
 #include "bookings/ledger.h"
+#include "net/forwarded.h"
 #include "net/http.h"
+#include "net/websocket.h"
 #include "seats/hold_store.h"
+#include "waitroom/pass.h"
+#include "waitroom/queue_log.h"
 
 /* Work for the clerk's thread, which may block and has a reader of the ledger. A member of what is handed over. */
 struct clerk_job {
@@ -73,6 +77,7 @@ struct api_services {
     /* `long_work`: an operator's, such as reading a stadium's plan; it must not make fans wait. */
     void (*clerk)(void *runtime, struct clerk_job *job, bool long_work);
     void (*wake_ticker)(void *runtime);
+    void (*wake_usher)(void *runtime);
     bool (*is_ready)(void *runtime);
     /* A show that was just made: the hold store is told of it. */
     enum result (*know_show)(void *runtime, struct sale *sale);
@@ -80,14 +85,26 @@ struct api_services {
      * `storage`. */
     enum result (*find_recent_answer)(void *runtime, const struct id *key, struct kept_answer *answer,
                                       struct buffer *storage);
+    /* A channel with members on all of the fans' reactors. */
+    enum result (*new_channel)(void *runtime, const struct channel_service *service, struct channel **channel);
 };
 
+/* What this node does; routes of other roles are not there (routes.def names each route's). */
+enum role { ROLE_QUEUE = 1, ROLE_SEATS = 2, ROLE_BOOKINGS = 4, ROLE_LIVE = 8, ROLE_ALL = 15 };
+
 struct idempotency;
+struct address_limits;
 
 struct api {
     struct sale_list *sales;
     struct hold_store *holds;
     struct ledger *ledger;
+    unsigned roles; /* of enum role */
+    _Atomic(const struct keyring *) keys;
+    struct pass_cache *passes;
+    const struct queue_logs *queue_logs;
+    struct address_limits *limits; /* NULL: none */
+    struct trusted_proxies proxies;
     struct api_services services;
     struct id admin_token_hash;
     struct idempotency *idempotency;

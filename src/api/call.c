@@ -14,7 +14,7 @@
 struct call *call_park(struct call *call) {
     if (call->parked)
         return call;
-    size_t length = call->query.length + call->body.length + call->if_none_match.length;
+    size_t length = call->query.length + call->body.length + call->if_none_match.length + call->authorization.length;
     struct call *parked = malloc(sizeof *parked + length);
     if (!parked) {
         call_refuse(call, RESULT_OVERLOADED, NULL);
@@ -22,14 +22,17 @@ struct call *call_park(struct call *call) {
     }
     *parked = *call;
     char *at = parked->copy;
-    struct bytes *texts[] = {&parked->query, &parked->body, &parked->if_none_match};
+    struct bytes *texts[] = {&parked->query, &parked->body, &parked->if_none_match, &parked->authorization};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (!texts[i]->at)
+            continue;
         if (texts[i]->length)
             memcpy(at, texts[i]->at, texts[i]->length);
         texts[i]->at = at;
         at += texts[i]->length;
     }
     parked->parked = true;
+    parked->request = NULL;
     parked->ref = exchange_park(call->exchange);
     buffer_init(&parked->answer, 256 * 1024 * 1024);
     return parked;
@@ -98,12 +101,17 @@ struct buffer *call_scratch(struct call *call) {
 
 /* ---- answering ---- */
 
-static void add_headers(struct buffer *headers, unsigned status, const char *content_type) {
-    buffer_printf(headers, "Content-Type: %s\r\nCache-Control: no-store\r\n", content_type);
-    if (status == 429 || status == 503)
-        buffer_add_text(headers, "Retry-After: 1\r\n");
+static void add_headers(const struct call *call, struct buffer *headers, unsigned status, const char *content_type) {
+    buffer_printf(headers, "Content-Type: %s\r\nCache-Control: %s\r\n", content_type,
+                  call->cache_control && status < 300 ? call->cache_control : "no-store");
+    if (status == 425 || status == 429 || status == 503)
+        buffer_printf(headers, "Retry-After: %u\r\n", call->retry_seconds ? call->retry_seconds : 1);
+    if (status == 429 && call->verdict.limit)
+        limit_verdict_write(&call->verdict, headers);
     if (status == 401)
         buffer_add_text(headers, "WWW-Authenticate: Bearer\r\n");
+    if (status == 426)
+        buffer_add_text(headers, "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
 }
 
 /* Each call at debug, what the server could not do at warn, with the id that the client has in its X-Request-Id. Ids of
@@ -119,17 +127,21 @@ static void log_answer(const struct call *call, unsigned status) {
 
 static void send(struct call *call, unsigned status, const char *content_type, struct bytes body) {
     static const char json_headers[] = "Content-Type: application/json\r\nCache-Control: no-store\r\n";
-    if (call->timing >= 0)
+    if (call->timing >= 0) {
         timing_observe((enum timing)call->timing, clock_monotonic_us() - call->arrived_us);
+        metric_add(METRIC_SHOP_ANSWERS, 1);
+        metric_add(METRIC_SHOP_FAILURES, status >= 500);
+    }
     log_answer(call, status);
     if (!id_is_none(&call->answer_key.key))
         idempotency_end(call->api->idempotency, &call->answer_key.key);
-    if (call->exchange && status < 300 && strcmp(content_type, "application/json") == 0) {
+    bool is_plain = status < 300 && !call->cache_control && strcmp(content_type, "application/json") == 0;
+    if (call->exchange && is_plain) {
         exchange_reply(call->exchange, status, (struct bytes){json_headers, sizeof json_headers - 1}, body);
     } else if (call->exchange) {
         struct buffer headers;
         buffer_init(&headers, 1024);
-        add_headers(&headers, status, content_type);
+        add_headers(call, &headers, status, content_type);
         exchange_reply(call->exchange, status, buffer_bytes(&headers), body);
         buffer_release(&headers);
     }
@@ -201,6 +213,12 @@ void call_reply_text(struct call *call, unsigned status, const char *content_typ
         store(call, status, content_type, body);
         call_on_reactor(call, send_stored);
     }
+}
+
+void call_upgrade(struct call *call, struct channel *channel) {
+    log_answer(call, 101);
+    websocket_accept(call->exchange, call->request, channel);
+    call->exchange = NULL;
 }
 
 void call_reply(struct call *call, unsigned status, struct bytes json) {

@@ -10,6 +10,7 @@
 #ifndef ONSALE_API_CALL_H
 #define ONSALE_API_CALL_H
 
+#include "api/address_limits.h"
 #include "api/api.h"
 #include "api/problem.h"
 #include "net/reactor.h"
@@ -26,6 +27,7 @@ struct route {
     const char *pattern;
     enum route_body body;
     size_t max_body;
+    unsigned roles; /* of enum role: any of them */
     void (*handle)(struct call *call);
 };
 
@@ -40,13 +42,20 @@ struct call {
     struct bytes query;
     struct bytes body;
     struct bytes if_none_match;
+    struct bytes authorization;         /* of a fan; at NULL: none */
+    const struct http_request *request; /* NULL once parked */
     bool takes_gzip;
     bool wants_csv;
     int64_t now_ms;
     int64_t arrived_us;
     struct hold_answer_key answer_key; /* none: no Idempotency-Key */
     bool answer_kept;
-    int timing; /* enum timing to observe when answered, or -1 */
+    int timing;                   /* enum timing to observe when answered, or -1 */
+    struct id pass_user;          /* a hash of whose pass it carries; none: none, or not looked at */
+    struct client client;         /* who joins, for limits by address */
+    struct limit_verdict verdict; /* 429: what is said of the limit */
+    uint32_t retry_seconds;       /* 425, 429, 503: said as Retry-After; 0: one second */
+    const char *cache_control;    /* NULL: no-store */
 
     /* on the reactor */
     bool on_reactor;           /* this thread is the call's reactor */
@@ -64,7 +73,7 @@ struct call {
     unsigned status;
     struct buffer answer;
     char content_type[40];
-    char copy[]; /* query, body, if_none_match */
+    char copy[]; /* query, body, if_none_match, authorization */
 };
 
 /* Moves the call to the heap, so that it outlives the handler; the same call if it is there already. NULL when memory
@@ -99,6 +108,10 @@ void call_refuse(struct call *call, enum result result, const char *detail);
 /* 422 invalid_field with its pointer. */
 void call_refuse_field(struct call *call, const char *pointer, const char *detail);
 void call_reply_text(struct call *call, unsigned status, const char *content_type, struct bytes body);
+
+/* Answers with 101: the connection is a member of the channel from here on. The request was found good by
+ * websocket_check(); not once parked. */
+void call_upgrade(struct call *call, struct channel *channel);
 
 /* A prepared answer that is the same for everyone. `more` is further header lines, or "". On the reactor only. */
 struct prepared {

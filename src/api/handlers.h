@@ -4,7 +4,7 @@
 
 #include "api/call.h"
 
-#define ROUTE(name, side, method, pattern, body, max_body) void handle_##name(struct call *call);
+#define ROUTE(name, side, method, pattern, body, max_body, role) void handle_##name(struct call *call);
 #include "api/routes.def"
 #undef ROUTE
 

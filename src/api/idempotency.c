@@ -66,8 +66,8 @@ void idempotency_end(struct idempotency *idempotency, const struct id *key) {
     free(entry);
 }
 
-/* Whose key it is: the user's for reserve, the reservation's for confirm. A body that cannot be read has no scope, and
- * will be refused by its handler before it does anything. */
+/* Whose key it is: the user's for reserve, the reservation's for confirm, the place's in a queue. A body that cannot be
+ * read has no scope, and will be refused by its handler before it does anything. */
 static json_t *scope_of(struct bytes body) {
     char detail[160];
     json_t *document;
@@ -76,6 +76,8 @@ static json_t *scope_of(struct bytes body) {
     json_t *scope = json_object_get(document, "reservation_id");
     if (!scope)
         scope = json_object_get(document, "user_id");
+    if (!scope)
+        scope = json_object_get(document, "queue_ticket");
     json_incref(scope);
     json_decref(document);
     return scope;
@@ -91,6 +93,7 @@ static void name_key(struct call *call, struct bytes key) {
         {subject, sizeof subject},
         json_is_string(scope) ? (struct bytes){json_string_value(scope), json_string_length(scope)} : BYTES(""),
         key,
+        {(const char *)call->pass_user.at, id_is_none(&call->pass_user) ? 0 : sizeof call->pass_user.at},
     };
     call->answer_key.key = hash_128(parts, sizeof parts / sizeof parts[0]);
     call->answer_key.body_hash = hash_128(&call->body, 1);

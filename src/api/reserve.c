@@ -1,4 +1,5 @@
 /* POST …/seats/reserve: named seats, places in areas, or best available; all or none. */
+#include "api/gate.h"
 #include "api/handlers.h"
 #include "base/metrics.h"
 #include "base/panic.h"
@@ -271,8 +272,9 @@ void handle_reserve(struct call *call) {
         call_refuse(call, open, NULL);
         return;
     }
+    struct pass pass;
     json_t *document;
-    if (!call_read_json(call, &document))
+    if (!gate_check_pass(call, &pass) || !call_read_json(call, &document))
         return;
     if (!call->api->holds->immediate) {
         call = call_park(call);
@@ -293,7 +295,7 @@ void handle_reserve(struct call *call) {
     reserve->call = call;
     reserve->area_count = 0;
     reserve->take.wish = (struct hold_wish){0};
-    bool understood = read_wish(reserve, document);
+    bool understood = read_wish(reserve, document) && gate_check_user(call, &pass, &reserve->user);
     json_decref(document);
     if (!understood) {
         if (reserve->is_allocated)

@@ -2,7 +2,8 @@
  *
  * Happy path: admit() sees the head, finds the route and allows the body; handle() finds it again with the body there,
  * makes a call on the stack and runs the handler. What is wrong is answered by refuse() before any body is read. */
-#include "api/call.h"
+#include "api/gate.h"
+#include "api/handlers.h"
 #include "api/idempotency.h"
 #include "base/clock.h"
 #include "base/hash.h"
@@ -12,13 +13,9 @@
 #include <sodium.h>
 #include <stdlib.h>
 
-#define ROUTE(name, side, method, pattern, body, max_body) void handle_##name(struct call *call);
-#include "api/routes.def"
-#undef ROUTE
-
 const struct route api_routes[] = {
-#define ROUTE(name, side, method, pattern, body, max_body)                                                             \
-    {#name, SIDE_##side, HTTP_##method, pattern, BODY_##body, max_body, handle_##name},
+#define ROUTE(name, side, method, pattern, body, max_body, role)                                                       \
+    {#name, SIDE_##side, HTTP_##method, pattern, BODY_##body, max_body, ROLE_##role, handle_##name},
 #include "api/routes.def"
 #undef ROUTE
 };
@@ -96,15 +93,15 @@ static bool is_of_route(unsigned route, bool operator_side, const struct segment
 }
 
 /* NOT_FOUND, METHOD_NOT_ALLOWED, or the route and what its path names. */
-static enum result find_route(const struct http_request *request, bool operator_side, const struct route **route,
-                              struct subjects *subjects) {
+static enum result find_route(const struct api *api, const struct http_request *request, bool operator_side,
+                              const struct route **route, struct subjects *subjects) {
     struct segments path;
     enum http_method method = request->method == HTTP_HEAD ? HTTP_GET : request->method;
     enum result result = RESULT_NOT_FOUND;
     if (!split(request->path, &path))
         return RESULT_NOT_FOUND;
     for (unsigned i = 0; i < api_route_count; i++) {
-        if (!is_of_route(i, operator_side, &path, subjects))
+        if (!(api_routes[i].roles & api->roles) || !is_of_route(i, operator_side, &path, subjects))
             continue;
         if (api_routes[i].method == method) {
             *route = &api_routes[i];
@@ -144,7 +141,7 @@ static enum result admit(struct api *api, bool operator_side, const struct http_
     struct subjects subjects;
     if (operator_side && bytes_start_with(head->path, BYTES("/api/")) && !is_operator(api, head))
         return RESULT_UNAUTHORIZED;
-    enum result result = find_route(head, operator_side, &route, &subjects);
+    enum result result = find_route(api, head, operator_side, &route, &subjects);
     if (result != RESULT_OK)
         return result;
     if (route->body != BODY_NONE && head->content_type.length && !is_json(head->content_type))
@@ -205,17 +202,34 @@ static bool find_subjects(struct call *call, const struct subjects *subjects) {
     return true;
 }
 
+/* What a fan shows to be let on. Where seats are reserved it is looked at before all else, so that an answer kept under
+ * an Idempotency-Key is given to nobody but its owner. False: refused, and answered. */
+static bool read_authorization(struct call *call) {
+    unsigned count = http_field_count(call->request, "authorization");
+    struct pass pass;
+    if (count > 0)
+        call->authorization = count == 1 ? http_field(call->request, "authorization") : BYTES("");
+    if (call->route->handle != handle_reserve || !atomic_load_explicit(&call->sale->has_room, memory_order_relaxed))
+        return true;
+    if (!gate_read_pass(call, &pass))
+        return false;
+    struct bytes user = user_bytes(&pass.user);
+    call->pass_user = hash_128(&user, 1);
+    return true;
+}
+
 static void handle(struct api *api, bool operator_side, struct exchange *exchange, const struct http_request *request) {
     struct subjects subjects;
     struct call call = {.api = api,
                         .exchange = exchange,
                         .on_reactor = true,
+                        .request = request,
                         .query = request->query,
                         .body = request->body,
                         .arrived_us = request->arrived_us,
                         .now_ms = clock_now_ms(),
                         .timing = -1};
-    enum result result = find_route(request, operator_side, &call.route, &subjects);
+    enum result result = find_route(api, request, operator_side, &call.route, &subjects);
     if (result != RESULT_OK) {
         call_refuse(&call, result, NULL); /* admit() saw to it; only a route that went away in between comes here */
         return;
@@ -227,6 +241,10 @@ static void handle(struct api *api, bool operator_side, struct exchange *exchang
     }
     if (!find_subjects(&call, &subjects))
         return;
+    if (!operator_side && !read_authorization(&call))
+        return;
+    if (call.route->handle == handle_join_queue && api->limits)
+        call.client = forwarded_client(&api->proxies, request);
     if (call.route->method == HTTP_GET) {
         call.if_none_match = http_field(request, "if-none-match");
         call.takes_gzip = accepts(http_field(request, "accept-encoding"), "gzip");
@@ -244,14 +262,15 @@ static void handle(struct api *api, bool operator_side, struct exchange *exchang
     call.route->handle(&call);
 }
 
-static void add_allow(struct buffer *headers, const struct http_request *request, bool operator_side) {
+static void add_allow(const struct api *api, struct buffer *headers, const struct http_request *request,
+                      bool operator_side) {
     struct segments path;
     struct subjects subjects;
     const char *between = "Allow: ";
     if (!split(request->path, &path))
         return;
     for (unsigned i = 0; i < api_route_count; i++) {
-        if (!is_of_route(i, operator_side, &path, &subjects))
+        if (!(api_routes[i].roles & api->roles) || !is_of_route(i, operator_side, &path, &subjects))
             continue;
         buffer_printf(headers, "%s%s", between, http_method_name(api_routes[i].method));
         between = ", ";
@@ -259,15 +278,15 @@ static void add_allow(struct buffer *headers, const struct http_request *request
     buffer_add_text(headers, "\r\n");
 }
 
-static void refuse(bool operator_side, struct exchange *exchange, const struct http_request *request,
-                   enum result result, const char *detail) {
+static void refuse(const struct api *api, bool operator_side, struct exchange *exchange,
+                   const struct http_request *request, enum result result, const char *detail) {
     metric_refused(result);
     char headers_room[512], body_room[2048];
     struct buffer headers = {.at = headers_room, .capacity = sizeof headers_room, .limit = sizeof headers_room};
     struct buffer body = {.at = body_room, .capacity = sizeof body_room, .limit = sizeof body_room};
     buffer_add_text(&headers, "Content-Type: application/problem+json\r\nCache-Control: no-store\r\n");
     if (result == RESULT_METHOD_NOT_ALLOWED && request)
-        add_allow(&headers, request, operator_side);
+        add_allow(api, &headers, request, operator_side);
     if (result == RESULT_UNAUTHORIZED)
         buffer_add_text(&headers, "WWW-Authenticate: Bearer\r\n");
     if (problem_status(result) == 503)
@@ -294,14 +313,12 @@ static void operator_handle(void *context, struct exchange *exchange, const stru
 
 static void fan_refuse(void *context, struct exchange *exchange, const struct http_request *request, enum result result,
                        const char *detail) {
-    (void)context;
-    refuse(false, exchange, request, result, detail);
+    refuse(context, false, exchange, request, result, detail);
 }
 
 static void operator_refuse(void *context, struct exchange *exchange, const struct http_request *request,
                             enum result result, const char *detail) {
-    (void)context;
-    refuse(true, exchange, request, result, detail);
+    refuse(context, true, exchange, request, result, detail);
 }
 
 struct http_service api_fan_service(struct api *api) {

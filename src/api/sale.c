@@ -1,4 +1,5 @@
 #include "api/sale.h"
+#include "api/room.h"
 #include "base/clock.h"
 #include "base/panic.h"
 
@@ -75,6 +76,21 @@ static enum result make_plan_answer(struct sale *sale) {
     return sale->plan_json && sale->plan_json_gzip ? RESULT_OK : RESULT_OVERLOADED;
 }
 
+/* Without a waiting room nobody gathers before the opening. */
+static int64_t pre_queue_begins_ms(const struct sale_terms *terms) {
+    return terms->room.enabled ? terms->on_sale_ms - terms->room.pre_queue_seconds * 1000LL : terms->on_sale_ms;
+}
+
+/* What every request asks, as the terms have it. */
+static void publish_terms(struct sale *sale, const struct sale_terms *terms) {
+    bool is_opened = atomic_load(&sale->room) && room_is_opened(atomic_load(&sale->room));
+    atomic_store(&sale->hand, (int)terms->hand);
+    atomic_store(&sale->on_sale_ms, terms->on_sale_ms);
+    atomic_store(&sale->pre_queue_ms, pre_queue_begins_ms(terms));
+    atomic_store(&sale->gathers, terms->room.enabled && terms->room.order == ROOM_SHUFFLED && !is_opened);
+    atomic_store(&sale->has_room, terms->room.enabled);
+}
+
 enum result sale_new(const struct id *show_id, struct plan *plan, const struct sale_terms *terms, uint32_t epoch,
                      int64_t now_ms, struct sale **sale) {
     struct sale *made = calloc(1, sizeof *made);
@@ -87,8 +103,7 @@ enum result sale_new(const struct id *show_id, struct plan *plan, const struct s
     made->terms = made->wanted = *terms;
     made->created_ms = made->updated_ms = now_ms;
     pthread_mutex_init(&made->lock, NULL);
-    atomic_init(&made->hand, (int)terms->hand);
-    atomic_init(&made->on_sale_ms, terms->on_sale_ms);
+    publish_terms(made, terms);
     made->show = show_new(show_id, plan, &terms->seats, epoch);
     enum result result = made->show ? feed_new(made->show, &made->feed) : RESULT_OVERLOADED;
     if (result == RESULT_OK)
@@ -104,6 +119,7 @@ enum result sale_new(const struct id *show_id, struct plan *plan, const struct s
 void sale_free(struct sale *sale) {
     if (!sale)
         return;
+    room_free(atomic_load(&sale->room));
     feed_free(sale->feed);
     if (sale->show)
         show_free(sale->show);
@@ -118,12 +134,13 @@ void sale_set_terms(struct sale *sale, const struct sale_terms *terms, int64_t n
     pthread_mutex_lock(&sale->lock);
     sale->terms = *terms;
     sale->updated_ms = now_ms;
-    atomic_store(&sale->hand, (int)terms->hand);
-    atomic_store(&sale->on_sale_ms, terms->on_sale_ms);
+    publish_terms(sale, terms);
     show_lock(sale->show);
     show_configure(sale->show, &terms->seats);
     show_unlock(sale->show);
     pthread_mutex_unlock(&sale->lock);
+    if (atomic_load(&sale->room))
+        room_configure(atomic_load(&sale->room), &terms->room, now_ms);
 }
 
 void sale_copy_terms(struct sale *sale, struct sale_terms *terms, int64_t *updated_ms) {
@@ -146,28 +163,35 @@ void sale_set_wanted(struct sale *sale, const struct sale_terms *terms) {
     pthread_mutex_unlock(&sale->lock);
 }
 
-static enum sale_status status_by(enum sale_hand hand, int64_t on_sale_ms, int64_t now_ms) {
+static enum sale_status status_by(enum sale_hand hand, int64_t on_sale_ms, int64_t pre_queue_ms, bool gathers,
+                                  int64_t now_ms) {
     switch (hand) {
-    case SALE_OPENED:
-        return SALE_STATUS_ON_SALE;
     case SALE_PAUSED:
         return SALE_STATUS_PAUSED;
     case SALE_CLOSED:
         return SALE_STATUS_CLOSED;
+    case SALE_OPENED:
+        return gathers ? SALE_STATUS_PRE_QUEUE : SALE_STATUS_ON_SALE;
     case SALE_AUTO:
         break;
     }
-    return now_ms >= on_sale_ms ? SALE_STATUS_ON_SALE : SALE_STATUS_SCHEDULED;
+    if (now_ms >= on_sale_ms)
+        return gathers ? SALE_STATUS_PRE_QUEUE : SALE_STATUS_ON_SALE;
+    return now_ms >= pre_queue_ms ? SALE_STATUS_PRE_QUEUE : SALE_STATUS_SCHEDULED;
+}
+
+enum sale_status sale_phase(const struct sale *sale, int64_t now_ms) {
+    return status_by((enum sale_hand)atomic_load_explicit(&sale->hand, memory_order_relaxed),
+                     atomic_load_explicit(&sale->on_sale_ms, memory_order_relaxed),
+                     atomic_load_explicit(&sale->pre_queue_ms, memory_order_relaxed),
+                     atomic_load_explicit(&sale->gathers, memory_order_relaxed), now_ms);
 }
 
 enum result sale_is_open(const struct sale *sale, int64_t now_ms) {
-    enum sale_hand hand = (enum sale_hand)atomic_load_explicit(&sale->hand, memory_order_relaxed);
-    int64_t on_sale_ms = atomic_load_explicit(&sale->on_sale_ms, memory_order_relaxed);
-    return status_by(hand, on_sale_ms, now_ms) == SALE_STATUS_ON_SALE ? RESULT_OK : RESULT_SALE_NOT_OPEN;
+    return sale_phase(sale, now_ms) == SALE_STATUS_ON_SALE ? RESULT_OK : RESULT_SALE_NOT_OPEN;
 }
 
-enum sale_status sale_status_under(struct sale *sale, const struct sale_terms *terms, int64_t now_ms) {
-    enum sale_status status = status_by(terms->hand, terms->on_sale_ms, now_ms);
+static enum sale_status or_sold_out(struct sale *sale, enum sale_status status) {
     if (status != SALE_STATUS_ON_SALE)
         return status;
     struct show_counts counts;
@@ -177,7 +201,16 @@ enum sale_status sale_status_under(struct sale *sale, const struct sale_terms *t
     return counts.available + counts.held == 0 ? SALE_STATUS_SOLD_OUT : status;
 }
 
+enum sale_status sale_status_now(struct sale *sale, int64_t now_ms) {
+    return or_sold_out(sale, sale_phase(sale, now_ms));
+}
+
+enum sale_status sale_status_under(struct sale *sale, const struct sale_terms *terms, int64_t now_ms) {
+    bool gathers = terms->room.enabled && atomic_load(&sale->gathers);
+    return or_sold_out(sale, status_by(terms->hand, terms->on_sale_ms, pre_queue_begins_ms(terms), gathers, now_ms));
+}
+
 const char *sale_status_name(enum sale_status status) {
-    static const char *const names[] = {"SCHEDULED", "ON_SALE", "PAUSED", "SOLD_OUT", "CLOSED"};
+    static const char *const names[] = {"SCHEDULED", "PRE_QUEUE", "ON_SALE", "PAUSED", "SOLD_OUT", "CLOSED"};
     return names[status];
 }

@@ -6,6 +6,7 @@
 #ifndef ONSALE_API_SALE_H
 #define ONSALE_API_SALE_H
 
+#include "api/room_terms.h"
 #include "base/json.h"
 #include "bookings/ledger.h"
 #include "feed/seat_feed.h"
@@ -17,6 +18,7 @@ enum sale_hand { SALE_AUTO, SALE_OPENED, SALE_PAUSED, SALE_CLOSED };
 
 enum sale_status {
     SALE_STATUS_SCHEDULED,
+    SALE_STATUS_PRE_QUEUE, /* fans gather in the waiting room */
     SALE_STATUS_ON_SALE,
     SALE_STATUS_PAUSED,
     SALE_STATUS_SOLD_OUT,
@@ -30,7 +32,10 @@ struct sale_terms {
     enum sale_hand hand;
     enum sale_hand resumes_to; /* while PAUSED: what it was before */
     struct show_settings seats;
+    struct room_terms room;
 };
+
+struct room;
 
 struct sale {
     /* set once */
@@ -53,6 +58,11 @@ struct sale {
     /* atomic: what every request asks */
     atomic_int hand;
     atomic_llong on_sale_ms;
+    atomic_llong pre_queue_ms;   /* when the waiting room begins to take people in */
+    atomic_bool has_room;        /* who wants seats needs a pass */
+    atomic_bool gathers;         /* its order is to be shuffled, and has not been: it stays a pre-queue till then */
+    _Atomic(struct room *) room; /* the waiting room (room.h), once it was needed; for good */
+    atomic_bool room_wanted;     /* the clerk was asked to open it */
 };
 
 struct sale_list {
@@ -82,8 +92,11 @@ void sale_copy_terms(struct sale *sale, struct sale_terms *terms, int64_t *updat
 void sale_copy_wanted(struct sale *sale, struct sale_terms *terms);
 void sale_set_wanted(struct sale *sale, const struct sale_terms *terms);
 
-/* Takes the show's lock to see whether it is sold out. */
+/* Both take the show's lock to see whether it is sold out. */
 enum sale_status sale_status_under(struct sale *sale, const struct sale_terms *terms, int64_t now_ms);
+enum sale_status sale_status_now(struct sale *sale, int64_t now_ms);
+/* The same but for SOLD_OUT, which is told as ON_SALE. No lock. */
+enum sale_status sale_phase(const struct sale *sale, int64_t now_ms);
 const char *sale_status_name(enum sale_status status);
 /* OK, or SALE_NOT_OPEN. No lock. */
 MUST_USE enum result sale_is_open(const struct sale *sale, int64_t now_ms);

@@ -14,6 +14,7 @@ void sale_default_terms(struct sale_terms *terms) {
     *terms = (struct sale_terms){.seats = {.hold_seconds = 600, .grace_seconds = 60, .payment_attempts = 1}};
     for (int i = 0; i < LIMIT_CATEGORIES_PER_SHOW; i++)
         terms->seats.price[i] = -1;
+    room_default_terms(&terms->room);
 }
 
 static enum result refuse(struct sale_fault *fault, const char *pointer, const char *detail) {
@@ -89,22 +90,6 @@ static enum result read_name(const json_t *document, struct sale_terms *terms, s
     return RESULT_OK;
 }
 
-/* The waiting room is not part of this version: a show that asks for one must not go on sale without it. */
-static enum result read_waiting_room(const json_t *document, struct sale_fault *fault) {
-    const json_t *room = json_object_get(document, "waiting_room");
-    if (!room || json_is_null(room))
-        return RESULT_OK;
-    if (!json_is_object(room))
-        return refuse(fault, "/waiting_room", "waiting_room has to be an object");
-    const json_t *enabled = json_object_get(room, "enabled");
-    if (enabled && !json_is_boolean(enabled))
-        return refuse(fault, "/waiting_room/enabled", "enabled has to be true or false");
-    if (json_is_true(enabled))
-        return refuse(fault, "/waiting_room/enabled",
-                      "this version has no waiting room yet; leave it out, or say false");
-    return RESULT_OK;
-}
-
 enum result sale_read_prices(const json_t *document, const struct plan *plan, struct sale_terms *terms,
                              struct sale_fault *fault) {
     const json_t *member = json_object_get(document, "prices");
@@ -173,7 +158,7 @@ enum result sale_read_terms(const json_t *document, const struct plan *plan, str
     if (result == RESULT_OK)
         result = read_choice(document, "resumes_to", hand_names, 2, &resumes_to, fault);
     if (result == RESULT_OK)
-        result = read_waiting_room(document, fault);
+        result = room_read_terms(document, &read.room, fault);
     if (result == RESULT_OK)
         result = sale_read_prices(document, plan, &read, fault);
     if (result == RESULT_OK)
@@ -217,6 +202,8 @@ static void write_settings(const struct sale_terms *terms, const struct plan *pl
     json_member_int(writer, "payment_attempts", terms->seats.payment_attempts);
     json_member_text(writer, "orphan_rule", orphan_names[terms->seats.orphan_rule]);
     write_prices(terms, plan, writer);
+    json_key(writer, "waiting_room");
+    room_write_terms(&terms->room, writer);
 }
 
 void sale_write_settings(const struct sale_terms *terms, const struct plan *plan, struct buffer *out) {
@@ -269,13 +256,6 @@ static void write_plan(const struct sale *sale, struct json_writer *writer) {
     json_close(writer, '}');
 }
 
-static void write_waiting_room(struct json_writer *writer) {
-    json_key(writer, "waiting_room");
-    json_open(writer, '{');
-    json_member_bool(writer, "enabled", false);
-    json_close(writer, '}');
-}
-
 void sale_write(struct sale *sale, int64_t now_ms, bool brief, struct json_writer *writer) {
     struct sale_terms terms;
     sale_copy_terms(sale, &terms, NULL);
@@ -291,7 +271,8 @@ void sale_write(struct sale *sale, int64_t now_ms, bool brief, struct json_write
         json_member_text(writer, "orphan_rule", orphan_names[terms.seats.orphan_rule]);
         write_categories(sale, &terms, writer);
         write_plan(sale, writer);
-        write_waiting_room(writer);
+        json_key(writer, "waiting_room");
+        room_write_public_terms(&terms.room, writer);
     }
     json_close(writer, '}');
 }
@@ -310,7 +291,6 @@ void sale_write_changed(struct sale *sale, const struct sale_terms *terms, int64
     write_settings(terms, sale->plan, writer);
     json_member_text(writer, "sale", hand_names[terms->hand]);
     write_plan(sale, writer);
-    write_waiting_room(writer);
     json_member_time(writer, "created_at", sale->created_ms);
     json_member_time(writer, "updated_at", updated_ms);
     json_close(writer, '}');

@@ -65,6 +65,13 @@ int64_t timing_count(enum timing timing) {
     return atomic_load_explicit(&timings[timing].count, memory_order_relaxed);
 }
 
+int64_t timing_count_over(enum timing timing, int64_t microseconds) {
+    int64_t count = 0;
+    for (unsigned i = bucket_of((uint64_t)microseconds) + 1; i < BUCKETS; i++)
+        count += atomic_load_explicit(&timings[timing].buckets[i], memory_order_relaxed);
+    return count;
+}
+
 int64_t timing_quantile(enum timing timing, double quantile) {
     assert(quantile >= 0 && quantile <= 1);
     const struct timing_state *state = &timings[timing];

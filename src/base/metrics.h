@@ -39,6 +39,8 @@ void timing_observe(enum timing timing, int64_t microseconds);
 /* The quantile (0 to 1) of all that was observed, in microseconds, at most 1/16 too large. 0 if nothing was. */
 int64_t timing_quantile(enum timing timing, double quantile);
 int64_t timing_count(enum timing timing);
+/* How many took longer than that; counted by the histogram's steps, a sixteenth wide. */
+int64_t timing_count_over(enum timing timing, int64_t microseconds);
 
 /* Prometheus text exposition, version 0.0.4. */
 void metrics_write(struct buffer *out);

@@ -8,9 +8,11 @@
 #include "commands/common.h"
 #include "commands/gateway_child.h"
 #include "engines/memory/memory_store.h"
+#include "engines/memory/queue_log.h"
 #include "engines/sqlite/sqlite_ledger.h"
 #include "engines/stripe/stripe_gateway.h"
 #include "venues.h"
+#include "runtime/key_files.h"
 #include "runtime/node.h"
 #include "runtime/settings.h"
 
@@ -32,6 +34,7 @@ struct server {
     char token[2 * 32 + 1];
     struct ledger ledger;
     struct hold_store holds;
+    struct queue_logs queue_logs;
     struct payments payments;
     struct gateway_child child;
     struct node *node;
@@ -151,6 +154,75 @@ static bool open_holds(struct server *server) {
     return memory_store_open(&settings, &server->holds, server->fault, sizeof server->fault) == RESULT_OK;
 }
 
+static bool open_queue_logs(struct server *server) {
+    return queue_log_store_new(server->folder, &server->queue_logs, server->fault, sizeof server->fault) == RESULT_OK;
+}
+
+/* ---- keys and roles ---- */
+
+/* A ring from malloc(), or NULL. */
+static struct keyring *read_keys(struct server *server) {
+    char inside[3200];
+    const char *folder = server->settings.text[SETTING_keys];
+    struct keyring *ring = malloc(sizeof *ring);
+    if (!ring)
+        return NULL;
+    snprintf(inside, sizeof inside, "%s/keys", server->folder);
+    enum result result =
+        key_files_open(folder[0] ? folder : inside, clock_now_ms(), ring, server->fault, sizeof server->fault);
+    if (result == RESULT_OK)
+        return ring;
+    free(ring);
+    return NULL;
+}
+
+/* "queue,seats" → the roles, or 0. */
+static unsigned roles_of(const char *text) {
+    static const struct {
+        const char *name;
+        unsigned role;
+    } names[] = {{"queue", ROLE_QUEUE}, {"seats", ROLE_SEATS}, {"bookings", ROLE_BOOKINGS}, {"live", ROLE_LIVE}};
+    unsigned roles = 0;
+    for (const char *at = text; *at;) {
+        size_t length = strcspn(at, ",");
+        unsigned role = 0;
+        for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+            if (strlen(names[i].name) == length && memcmp(at, names[i].name, length) == 0)
+                role = names[i].role;
+        if (!role)
+            return 0;
+        roles |= role;
+        at += length;
+        at += *at == ',';
+    }
+    return roles;
+}
+
+static bool check_roles(struct server *server) {
+    const char *text = server->settings.text[SETTING_roles];
+    unsigned roles = roles_of(text);
+    if (!roles)
+        snprintf(server->fault, sizeof server->fault,
+                 "--roles %s: has to be a list of queue, seats, bookings and live, such as queue,seats", text);
+    else if (roles != ROLE_ALL && roles != ROLE_QUEUE)
+        snprintf(server->fault, sizeof server->fault,
+                 "--roles %s: this version takes all four, or queue alone: with its engines in one process, seats and "
+                 "bookings cannot be apart",
+                 text);
+    else
+        return true;
+    return false;
+}
+
+/* SIGHUP: keys that were rotated count from here on. */
+static void change_keys(struct server *server) {
+    struct keyring *keys = read_keys(server);
+    if (keys)
+        node_change_keys(server->node, keys);
+    else
+        log_error("the keys were not read again, the old ones stay", LOG_STRING("why", server->fault));
+}
+
 static bool open_payments(struct server *server) {
     const char *wanted = server->settings.text[SETTING_payments];
     const char *key = server->settings.text[SETTING_payments_key];
@@ -211,6 +283,7 @@ static bool make_demo(struct server *server) {
     sale_default_terms(&terms);
     snprintf(terms.event_name, sizeof terms.event_name, "Demo: World Tour, the stadium night");
     terms.start_ms = clock_now_ms() + 30LL * 86400000;
+    terms.room.enabled = true;
     if (result == RESULT_OK)
         result = read_plan_text(venue_stadium(), &plan, &terms, &fault);
     if (result == RESULT_OK) {
@@ -230,26 +303,27 @@ static void say_demo(const struct server *server) {
         return;
     char show[ID_UUID_TEXT + 1] = "";
     id_format_uuid(&sale->show_id, show);
-    const char *fans = node_address(server->node);
     char token[3300] = "$ONSALE_ADMIN_TOKEN";
     if (!server->settings.text[SETTING_admin_token][0])
         snprintf(token, sizeof token, "$(cat '%s/admin-token')", server->folder);
-    fprintf(
-        stderr,
-        "\n  A stadium of %u places is on sale. Try, in another terminal:\n\n"
-        "    curl -s http://%s/api/v1/shows\n\n"
-        "  Hold the two best seats, then pay for them (any token is approved; tok_declined is not):\n\n"
-        "    curl -s http://%s/api/v1/shows/%s/seats/reserve \\\n"
-        "         -H 'Content-Type: application/json' \\\n"
-        "         -d '{\"best_available\":{\"quantity\":2},\"user_id\":\"u123\"}' | tee /tmp/onsale-reservation.json\n"
-        "    curl -s http://%s/api/v1/bookings/confirm \\\n"
-        "         -H 'Content-Type: application/json' \\\n"
-        "         -d \"{\\\"reservation_id\\\":\\\"$(grep -o 'r[0-9a-f]\\{32\\}' "
-        "/tmp/onsale-reservation.json)\\\",\\\"payment_token\\\":\\\"tok_demo\\\"}\"\n\n"
-        "  See how it goes:\n\n"
-        "    curl -s -H \"Authorization: Bearer %s\" http://%s/api/v1/admin/shows/%s/stats\n\n"
-        "  Ctrl-C stops it; all sales are kept in %s.\n\n",
-        sale->plan->seat_count, fans, fans, show, fans, token, node_admin_address(server->node), show, server->folder);
+    fprintf(stderr,
+            "\n  A stadium of %u places is on sale, with its waiting room on. Try, in another terminal:\n\n"
+            "    SHOP=http://%s SHOW=%s\n"
+            "    post() { curl -s -H 'Content-Type: application/json' \"$@\"; }\n\n"
+            "  Queue up, and go in when it is your turn, which is at once:\n\n"
+            "    TICKET=$(post $SHOP/api/v1/shows/$SHOW/queue -d '{\"user_id\":\"u123\"}' | grep -o 'q1\\.[^\"]*')\n"
+            "    PASS=$(post $SHOP/api/v1/shows/$SHOW/queue/claim -d \"{\\\"queue_ticket\\\":\\\"$TICKET\\\"}\" |"
+            " grep -o 'ey[^\"]*')\n\n"
+            "  Hold the two best seats, then pay for them (any token is approved; tok_declined is not):\n\n"
+            "    HOLD=$(post $SHOP/api/v1/shows/$SHOW/seats/reserve -H \"Authorization: Bearer $PASS\" \\\n"
+            "         -d '{\"best_available\":{\"quantity\":2},\"user_id\":\"u123\"}' | grep -o 'r[0-9a-f]\\{32\\}')\n"
+            "    post $SHOP/api/v1/bookings/confirm \\\n"
+            "         -d \"{\\\"reservation_id\\\":\\\"$HOLD\\\",\\\"payment_token\\\":\\\"tok_demo\\\"}\"\n\n"
+            "  See how it goes:\n\n"
+            "    curl -s -H \"Authorization: Bearer %s\" http://%s/api/v1/admin/shows/$SHOW/stats\n\n"
+            "  Ctrl-C stops it; all sales are kept in %s.\n\n",
+            sale->plan->seat_count, node_address(server->node), show, token, node_admin_address(server->node),
+            server->folder);
 }
 
 /* ---- running ---- */
@@ -283,6 +357,9 @@ static unsigned reactors_wanted(const struct settings *settings) {
 
 static bool start_node(struct server *server, const struct id *token_hash) {
     const struct settings *from = &server->settings;
+    const struct keyring *keys = read_keys(server);
+    if (!keys)
+        return false;
     struct node_settings settings = {
         .listen = from->text[SETTING_listen],
         .admin_listen = from->text[SETTING_admin_listen],
@@ -298,6 +375,9 @@ static bool start_node(struct server *server, const struct id *token_hash) {
                   memory_store_pending_answers, memory_store_answers_kept, memory_store_close},
         .ledger = &server->ledger,
         .payments = &server->payments,
+        .roles = roles_of(from->text[SETTING_roles]),
+        .keys = keys,
+        .queue_logs = &server->queue_logs,
     };
     if (node_start(&settings, &server->node, server->fault, sizeof server->fault) != RESULT_OK)
         return false;
@@ -313,8 +393,11 @@ static bool wait_for_the_end(struct server *server, const sigset_t *signals) {
             log_info("stopping", LOG_STRING("signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"));
             return true;
         }
-        if (signal == SIGHUP)
-            log_info("SIGHUP: shows are changed by the operator's API; every other setting needs a restart");
+        if (signal == SIGHUP) {
+            change_keys(server);
+            log_info("SIGHUP: the keys were read again; shows are changed by the operator's API; every other setting "
+                     "needs a restart");
+        }
         if (server->ledger.failed(server->ledger.engine))
             return false;
         gateway_child_watch(&server->child);
@@ -323,8 +406,8 @@ static bool wait_for_the_end(struct server *server, const sigset_t *signals) {
 
 static int run(struct server *server, const sigset_t *signals) {
     struct id token_hash;
-    if (!open_folder(server) || !find_token(server, &token_hash) || !open_ledger(server) || !open_holds(server) ||
-        !open_payments(server))
+    if (!check_roles(server) || !open_folder(server) || !find_token(server, &token_hash) || !open_ledger(server) ||
+        !open_holds(server) || !open_queue_logs(server) || !open_payments(server))
         return fail(server);
     if (server->settings.number[SETTING_demo] && !make_demo(server))
         return fail(server);
@@ -340,6 +423,7 @@ static int run(struct server *server, const sigset_t *signals) {
     bool asked = wait_for_the_end(server, signals);
     node_stop(server->node);
     server->payments.free(server->payments.engine);
+    queue_log_store_free(&server->queue_logs);
     if (asked)
         return 0;
     return say_failure("the ledger could not be written: nothing was sold since. Mend the disk, run `onsale verify "

@@ -1,13 +1,24 @@
 #include "runtime/node.h"
+#include "api/address_limits.h"
+#include "api/room.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/panic.h"
 #include "runtime/clerk.h"
+#include "runtime/usher.h"
 
 #include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#define PASSES_KNOWN 65536 /* whose signatures need not be checked again */
+
+/* Keys that were changed for others: a thread may still be reading them, so they stay till the end. */
+struct old_keys {
+    struct old_keys *next;
+    const struct keyring *keys;
+};
 
 struct node {
     /* set once */
@@ -21,6 +32,8 @@ struct node {
     struct clerk *fans_clerk, *operators_clerk;
     struct cashier *cashier;
     struct ticker *ticker;
+    struct usher *usher;
+    struct old_keys *old_keys;
     atomic_bool ready;
 };
 
@@ -46,6 +59,11 @@ static void service_wake_ticker(void *runtime) {
     ticker_wake(node->ticker);
 }
 
+static void service_wake_usher(void *runtime) {
+    struct node *node = runtime;
+    usher_wake(node->usher);
+}
+
 static bool service_is_ready(void *runtime) {
     struct node *node = runtime;
     return atomic_load_explicit(&node->ready, memory_order_acquire);
@@ -62,6 +80,11 @@ static enum result service_find_recent_answer(void *runtime, const struct id *ke
     struct node *node = runtime;
     const struct node_holds *holds = &node->with.holds;
     return holds->find_answer(holds->store, key, answer, storage);
+}
+
+static enum result service_new_channel(void *runtime, const struct channel_service *service, struct channel **channel) {
+    struct node *node = runtime;
+    return channel_new(node->reactors, node->with.reactors, service, channel);
 }
 
 /* ---- starting ---- */
@@ -163,10 +186,17 @@ enum result node_start(const struct node_settings *settings, struct node **node,
         .holds = settings->holds.store,
         .ledger = settings->ledger,
         .admin_token_hash = settings->admin_token_hash,
-        .services = {made, service_confirm, service_refund, service_clerk, service_wake_ticker, service_is_ready,
-                     service_know_show, service_find_recent_answer},
+        .services = {made, service_confirm, service_refund, service_clerk, service_wake_ticker, service_wake_usher,
+                     service_is_ready, service_know_show, service_find_recent_answer, service_new_channel},
+        .roles = settings->roles,
+        .keys = settings->keys,
+        .queue_logs = settings->queue_logs,
+        .limits = settings->limits,
+        .proxies = settings->proxies,
     };
     enum result result = api_init(&made->api);
+    if (result == RESULT_OK)
+        result = pass_cache_new(PASSES_KNOWN, &made->api.passes);
     if (result == RESULT_OK)
         result = open_reactors(made, fault, fault_size);
     if (result == RESULT_OK)
@@ -256,6 +286,22 @@ static bool recover_show(void *context, const struct show_record *record) {
     return recovery->result == RESULT_OK;
 }
 
+/* A waiting room that may have begun is read back at once, so that its first fan does not wait. */
+static enum result recover_rooms(struct node *node, struct ledger_reader *reader, char *fault, size_t fault_size) {
+    unsigned count = atomic_load(&node->sales.count);
+    enum result result = RESULT_OK;
+    for (unsigned i = 0; i < count && result == RESULT_OK; i++) {
+        struct sale *sale = node->sales.sales[i];
+        char why[400];
+        if (!atomic_load(&sale->has_room) || sale_phase(sale, clock_now_ms()) == SALE_STATUS_SCHEDULED)
+            continue;
+        result = room_open(&node->api, sale, reader, why, sizeof why);
+        if (result != RESULT_OK)
+            snprintf(fault, fault_size, "%s", why[0] ? why : result_words(result));
+    }
+    return result;
+}
+
 static bool recover_saga(void *context, const struct booking *booking) {
     struct recovery *recovery = context;
     enum result result = cashier_adopt(recovery->node->cashier, booking, clock_now_ms());
@@ -288,6 +334,8 @@ enum result node_recover(struct node *node, char *fault, size_t fault_size) {
         say_unreadable(result, fault, fault_size);
     else
         result = recovery.result; /* recover_show() said why */
+    if (result == RESULT_OK)
+        result = recover_rooms(node, recovery.reader, fault, fault_size);
     ledger->reader_free(recovery.reader);
     if (result != RESULT_OK)
         return result;
@@ -298,6 +346,8 @@ enum result node_recover(struct node *node, char *fault, size_t fault_size) {
     result = cashier_start(node->cashier);
     if (result == RESULT_OK)
         result = ticker_start(&ticker, &node->ticker);
+    if (result == RESULT_OK)
+        result = usher_start(&node->api, &node->usher);
     if (result != RESULT_OK) {
         snprintf(fault, fault_size, "cannot start the threads: %s", result_words(result));
         return result;
@@ -332,13 +382,29 @@ struct sale *node_first_sale(struct node *node) {
     return largest;
 }
 
+void node_change_keys(struct node *node, const struct keyring *keys) {
+    struct old_keys *old = malloc(sizeof *old);
+    assert(old); /* two pointers, while nothing is wrong */
+    *old = (struct old_keys){node->old_keys, atomic_exchange(&node->api.keys, keys)};
+    node->old_keys = old;
+    pass_cache_clear(node->api.passes);
+}
+
 /* ---- stopping ---- */
+
+static void free_keys(const struct keyring *keys) {
+    if (!keys)
+        return;
+    keyring_wipe((struct keyring *)keys);
+    free((struct keyring *)keys);
+}
 
 void node_stop(struct node *node) {
     for (unsigned i = 0; i < node->reactor_count; i++)
         reactor_stop(node->reactors[i], node->with.drain_ms);
     for (unsigned i = 0; i < node->reactor_count; i++)
         pthread_join(node->threads[i], NULL);
+    usher_stop(node->usher);
     ticker_stop(node->ticker);
     unsigned count = atomic_load(&node->sales.count);
     for (unsigned i = 0; i < count; i++)
@@ -355,5 +421,14 @@ void node_stop(struct node *node) {
     for (unsigned i = 0; i < count; i++)
         sale_free(node->sales.sales[i]);
     api_release(&node->api);
+    pass_cache_free(node->api.passes);
+    address_limits_free(node->api.limits);
+    free_keys(atomic_load(&node->api.keys));
+    while (node->old_keys) {
+        struct old_keys *old = node->old_keys;
+        node->old_keys = old->next;
+        free_keys(old->keys);
+        free(old);
+    }
     free(node);
 }

@@ -1,9 +1,9 @@
 /* A node: the threads of one `onsale serve`, and the order in which they start and stop.
  *
  *     start   listeners are open and answer 503 (healthz 200) → shows, seats and holds are read back → unfinished
- *             sagas pin their holds → cashier, ticker → ready
- *     stop    listeners close → answers under way finish → ticker, clerk → cashier → the ledger commits what it has
- *             and closes → the hold store writes what is left of its journal and closes
+ *             sagas pin their holds → waiting rooms that had begun → cashier, ticker, usher → ready
+ *     stop    listeners close → answers under way finish → usher, ticker, clerk → cashier → the ledger commits what it
+ * has and closes → the hold store writes what is left of its journal and closes
  *
  * The node knows ports only; which engine stands behind each is chosen by its caller. node_stop() closes the hold
  * store and the ledger, since their threads know the shows and the cashier; the payments are the caller's to free after
@@ -40,6 +40,11 @@ struct node_settings {
     struct node_holds holds;
     struct ledger *ledger;
     struct payments *payments;
+    unsigned roles;                /* of enum role */
+    const struct keyring *keys;    /* the node's from here on: from malloc() */
+    struct address_limits *limits; /* NULL: none; the node's from here on */
+    struct trusted_proxies proxies;
+    const struct queue_logs *queue_logs; /* open until node_stop() has returned */
 };
 
 struct node;
@@ -55,6 +60,9 @@ const char *node_admin_address(const struct node *node);
 struct api *node_api(struct node *node);
 /* The show with the most seats, or NULL: what a demo points at. */
 struct sale *node_first_sale(struct node *node);
+
+/* Other keys from now on; the ring is the node's. Old passes and queue tickets hold as long as their keys are in it. */
+void node_change_keys(struct node *node, const struct keyring *keys);
 
 /* Stops in order; closes the ledger; frees. */
 void node_stop(struct node *node);

@@ -1,4 +1,5 @@
 #include "runtime/open_saga.h"
+#include "api/room.h"
 #include "base/clock.h"
 #include "base/container.h"
 #include "base/log.h"
@@ -185,6 +186,9 @@ static void seats_are_sold(struct open_saga *open) {
     step_hold(open, HOLD_STEP_SELL);
     metric_add(METRIC_BOOKINGS_CONFIRMED, 1);
     metric_add(METRIC_TICKETS_SOLD, booking->seat_count);
+    struct room *room = atomic_load(&open->sale->room);
+    if (room) /* the buyer has what they came for: the next may come in */
+        room_booked(room, &booking->user, open->cashier->now_ms);
     open_saga_answer_all(open, &(struct confirm_outcome){.result = RESULT_OK, .booking = booking->id});
 }
 

@@ -1,0 +1,348 @@
+/* Opening a room: its record is replayed, then the ledger's admissions, which a power loss spares, are laid over it.
+ *
+ * Where the record may have lost its end, numbers up to the ledger's ceiling may have been given out: they are unknown,
+ * and whoever comes back with the ticket of one has it (queue_adopt). */
+#include "api/room_private.h"
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "base/panic.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct logged_admission {
+    uint32_t number;
+    bool ended, in_ledger;
+    int64_t claimed_ms, expires_ms;
+};
+
+struct restore {
+    struct room *room;
+    uint8_t head[RECORD_HASH_BYTES];
+    uint32_t pass_seconds; /* as the record's terms are at this point */
+    struct logged_admission *admissions;
+    uint32_t admission_count, admission_room;
+    uint32_t *by_number; /* number → its admission's index + 1 */
+    uint32_t by_number_room;
+    bool out_of_memory;
+    uint32_t foreign; /* rows of the ledger that make no sense here */
+};
+
+/* ---- the record ---- */
+
+static bool make_room(void **array, uint32_t *room, uint32_t wanted, size_t size) {
+    if (wanted <= *room)
+        return true;
+    uint32_t larger = *room ? *room : 1024;
+    while (larger < wanted)
+        larger *= 2;
+    char *grown = realloc(*array, larger * size);
+    if (!grown)
+        return false;
+    memset(grown + *room * size, 0, (larger - *room) * size);
+    *array = grown;
+    *room = larger;
+    return true;
+}
+
+static void remember_admission(struct restore *restore, const struct record_event *event) {
+    void *admissions = restore->admissions, *by_number = restore->by_number;
+    bool fits =
+        make_room(&admissions, &restore->admission_room, restore->admission_count + 1, sizeof *restore->admissions);
+    restore->admissions = admissions;
+    fits = fits && make_room(&by_number, &restore->by_number_room, event->number + 1, sizeof *restore->by_number);
+    restore->by_number = by_number;
+    if (!fits) {
+        restore->out_of_memory = true;
+        return;
+    }
+    restore->admissions[restore->admission_count++] =
+        (struct logged_admission){.number = event->number,
+                                  .claimed_ms = event->time_ms,
+                                  .expires_ms = event->time_ms + restore->pass_seconds * 1000LL};
+    restore->by_number[event->number] = restore->admission_count;
+}
+
+static struct logged_admission *logged(struct restore *restore, uint32_t number) {
+    uint32_t index = number < restore->by_number_room ? restore->by_number[number] : 0;
+    return index ? &restore->admissions[index - 1] : NULL;
+}
+
+static void replay_opening(struct restore *restore, const struct record_event *event) {
+    struct room *room = restore->room;
+    uint32_t frozen = queue_freeze(room->queue);
+    uint32_t *order = malloc((frozen + 1) * sizeof *order);
+    if (!order) {
+        restore->out_of_memory = true;
+        return;
+    }
+    uint8_t key[SHUFFLE_BYTES];
+    shuffle_key(&room->sale->show_id, event->open.seed, restore->head, event->open.beacon_value, key);
+    shuffle_order(key, frozen, order);
+    queue_place_shuffled(room->queue, 0, frozen, order);
+    free(order);
+    room->frozen = frozen;
+    snprintf(room->beacon_value, sizeof room->beacon_value, "%.*s", (int)event->open.beacon_value.length,
+             event->open.beacon_value.at);
+    atomic_store(&room->is_opened, true);
+}
+
+static void replay(void *context, const struct record_event *event, const struct place_secret *secret) {
+    struct restore *restore = context;
+    struct room *room = restore->room;
+    struct logged_admission *admission;
+    switch (event->kind) {
+    case RECORD_START:
+        break;
+    case RECORD_TERMS:
+        room->recorded_terms = event->terms;
+        restore->pass_seconds = event->terms.pass_seconds;
+        break;
+    case RECORD_KEY:
+        room->recorded_key = event->number;
+        break;
+    case RECORD_JOIN:
+        queue_restore_join(room->queue, secret->user);
+        room->recorded++;
+        break;
+    case RECORD_UNKNOWN:
+        queue_restore_unknown(room->queue, event->number);
+        room->recorded = event->number;
+        break;
+    case RECORD_LEFT:
+        queue_restore_left(room->queue, event->number);
+        break;
+    case RECORD_CALL:
+        queue_restore_call(room->queue, event->number, event->open_ms);
+        room->recorded_serving = event->number;
+        break;
+    case RECORD_ADMIT:
+        remember_admission(restore, event);
+        break;
+    case RECORD_END:
+        admission = logged(restore, event->number);
+        if (admission)
+            admission->ended = true;
+        break;
+    case RECORD_OPEN:
+        replay_opening(restore, event);
+        break;
+    case RECORD_HEAD:
+        queue_restore_clock(room->queue, event->open_ms);
+        memcpy(restore->head, event->head.hash, sizeof restore->head);
+        break;
+    }
+}
+
+/* ---- the ledger ---- */
+
+static bool restore_row(void *context, const struct admission *row) {
+    struct restore *restore = context;
+    struct room *room = restore->room;
+    const struct keyring *keys = atomic_load(&room->api->keys);
+    struct logged_admission *admission = logged(restore, row->number);
+    uint64_t user = keyring_user_hash(keys, &room->sale->show_id, user_bytes(&row->user));
+    struct queue_pass pass = {.number = row->number, .claimed_ms = row->claimed_ms, .expires_ms = row->expires_ms};
+    bool ended = row->ended_ms != 0 || (admission && admission->ended);
+    if (queue_adopt(room->queue, row->number, user) != RESULT_OK ||
+        !queue_restore_admission(room->queue, &pass, ended)) {
+        restore->foreign++;
+        return true;
+    }
+    if (admission) {
+        admission->in_ledger = true;
+        return true;
+    }
+    struct record_event event = {.kind = RECORD_ADMIT, .time_ms = row->claimed_ms, .number = row->number};
+    (void)room_record_event(room, &event, NULL);
+    if (ended) {
+        event = (struct record_event){.kind = RECORD_END, .time_ms = row->ended_ms, .number = row->number};
+        (void)room_record_event(room, &event, NULL);
+    }
+    return true;
+}
+
+/* What the process was about to tell the ledger when it was killed: the fan has the place, and gets the pass on asking
+ * again. */
+static void restore_untold(struct restore *restore) {
+    for (uint32_t i = 0; i < restore->admission_count; i++) {
+        const struct logged_admission *admission = &restore->admissions[i];
+        struct queue_pass pass = {
+            .number = admission->number, .claimed_ms = admission->claimed_ms, .expires_ms = admission->expires_ms};
+        if (!admission->in_ledger && !queue_restore_admission(restore->room->queue, &pass, admission->ended))
+            restore->foreign++;
+    }
+}
+
+static bool ignore_row(void *context, const struct admission *row) {
+    uint32_t *highest = context;
+    if (row->number > *highest)
+        *highest = row->number;
+    return true;
+}
+
+/* Numbers that may have been given out, though the record has them not. */
+static void mark_unknown(struct room *room, uint32_t ceiling, int64_t now_ms) {
+    if (ceiling <= room->recorded)
+        return;
+    struct record_event event = {.kind = RECORD_UNKNOWN, .time_ms = now_ms, .number = ceiling};
+    if (!room_record_event(room, &event, NULL))
+        return;
+    queue_restore_unknown(room->queue, ceiling);
+    room->recorded = ceiling;
+}
+
+static enum result restore_from_ledger(struct restore *restore, struct ledger_reader *reader, bool is_whole,
+                                       int64_t now_ms) {
+    struct room *room = restore->room;
+    const struct ledger *ledger = room->api->ledger;
+    const struct id *show_id = &room->sale->show_id;
+    uint32_t ceiling, highest = 0;
+    enum result result = ledger->read_queue(reader, show_id, &ceiling, ignore_row, &highest);
+    if (result != RESULT_OK)
+        return result;
+    /* Admissions of numbers that the record does not know: it is older than the ledger, whatever it says of itself. */
+    if (!is_whole || highest > room->recorded)
+        mark_unknown(room, ceiling, now_ms);
+    queue_allow_numbers(room->queue, ceiling);
+    return ledger->read_queue(reader, show_id, &ceiling, restore_row, restore);
+}
+
+/* ---- opening ---- */
+
+static struct blob *catch_up(void *context) {
+    return room_status_frame(context, clock_now_ms());
+}
+
+static struct room *room_new(struct api *api, struct sale *sale) {
+    struct sale_terms terms;
+    struct room *room = calloc(1, sizeof *room);
+    if (!room)
+        return NULL;
+    sale_copy_terms(sale, &terms, NULL);
+    room->api = api;
+    room->sale = sale;
+    room->terms = terms.room;
+    room->order = terms.room.order;
+    memcpy(room->beacon, terms.room.beacon, sizeof room->beacon);
+    keyring_shuffle_seed(atomic_load(&api->keys), &sale->show_id, room->seed);
+    if (room->order == ROOM_SHUFFLED)
+        shuffle_commitment(&sale->show_id, room->seed, bytes_of(room->beacon), room->commitment);
+    pthread_mutex_init(&room->lock, NULL);
+    pthread_mutex_init(&room->status_lock, NULL);
+    room->queue = queue_new(&terms.room.queue, clock_now_ms());
+    if (!room->queue) {
+        room_free(room);
+        return NULL;
+    }
+    return room;
+}
+
+static enum result restore_room(struct room *room, struct ledger_reader *reader, char *fault, size_t fault_size) {
+    struct restore restore = {.room = room};
+    struct record_event start = {.kind = RECORD_START, .time_ms = clock_now_ms()};
+    bool is_whole;
+    int64_t now_ms = start.time_ms;
+    start.start.show_id = room->sale->show_id;
+    start.start.beacon_name = bytes_of(room->order == ROOM_SHUFFLED ? room->beacon : "");
+    memcpy(start.start.commitment, room->commitment, sizeof start.start.commitment);
+    const struct queue_logs *logs = room->api->queue_logs;
+    enum result result = logs->open(logs->engine, &start, replay, &restore, &is_whole, &room->log, fault, fault_size);
+    if (result == RESULT_OK && !logs->work(room->log))
+        log_error("the queue's record cannot be written: is the disk full?");
+    if (result == RESULT_OK)
+        result = restore_from_ledger(&restore, reader, is_whole, now_ms);
+    if (result == RESULT_OK) {
+        restore_untold(&restore);
+        queue_end_restore(room->queue, now_ms);
+        (void)room_record_key(room, now_ms);
+        room_configure(room, &room->terms, now_ms); /* the record says under which terms all that follows was done */
+        if (!is_whole)
+            log_warn("a power loss may have cost the queue's record its end: places come back with their tickets",
+                     LOG_INT("numbers", room->recorded));
+        if (restore.foreign)
+            log_error("the ledger and the queue's record do not agree", LOG_INT("admissions", restore.foreign));
+    } else if (!fault[0]) {
+        snprintf(fault, fault_size, "the waiting room cannot be read back: %s", result_words(result));
+    }
+    free(restore.admissions);
+    free(restore.by_number);
+    return result == RESULT_OK && restore.out_of_memory ? RESULT_OVERLOADED : result;
+}
+
+enum result room_open(struct api *api, struct sale *sale, struct ledger_reader *reader, char *fault,
+                      size_t fault_size) {
+    static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER; /* two clerks may be asked at once */
+    enum result result = RESULT_OK;
+    fault[0] = 0;
+    pthread_mutex_lock(&opening);
+    if (!atomic_load(&sale->room)) {
+        struct room *room = room_new(api, sale);
+        struct channel_service service = {room, catch_up};
+        result = room ? restore_room(room, reader, fault, fault_size) : RESULT_OVERLOADED;
+        if (result == RESULT_OK)
+            result = api->services.new_channel(api->services.runtime, &service, &room->channel);
+        if (result == RESULT_OK) {
+            if (room->order == ROOM_BY_ARRIVAL)
+                atomic_store(&room->is_opened, true);
+            atomic_store(&room->has_changed, true);
+            atomic_store(&sale->room, room);
+            if (room_is_opened(room))
+                atomic_store(&sale->gathers, false);
+            room_raise(room);
+        } else {
+            room_free(room);
+        }
+    }
+    pthread_mutex_unlock(&opening);
+    return result;
+}
+
+/* ---- asking for it ---- */
+
+struct room_request {
+    struct clerk_job job;
+    struct api *api;
+    struct sale *sale;
+};
+
+static void open_wanted(struct clerk_job *job, struct ledger_reader *reader) {
+    struct room_request *request = (struct room_request *)job;
+    char fault[400];
+    enum result result = room_open(request->api, request->sale, reader, fault, sizeof fault);
+    if (result != RESULT_OK)
+        log_error("a waiting room cannot be opened", LOG_STRING("why", fault[0] ? fault : result_words(result)));
+    atomic_store(&request->sale->room_wanted, false);
+    free(request);
+}
+
+void room_want(struct api *api, struct sale *sale) {
+    if (atomic_load(&sale->room) || atomic_exchange(&sale->room_wanted, true))
+        return;
+    struct room_request *request = malloc(sizeof *request);
+    if (!request) {
+        atomic_store(&sale->room_wanted, false);
+        return;
+    }
+    *request = (struct room_request){.job.run = open_wanted, .api = api, .sale = sale};
+    api->services.clerk(api->services.runtime, &request->job, true);
+}
+
+void room_free(struct room *room) {
+    if (!room)
+        return;
+    if (room->log) {
+        pthread_mutex_lock(&room->lock);
+        (void)room_seal(room, clock_now_ms());
+        pthread_mutex_unlock(&room->lock);
+        room->api->queue_logs->close(room->log);
+    }
+    queue_free(room->queue);
+    channel_free(room->channel);
+    blob_drop(room->status);
+    blob_drop(room->frame);
+    pthread_mutex_destroy(&room->lock);
+    pthread_mutex_destroy(&room->status_lock);
+    free(room);
+}

@@ -1,0 +1,70 @@
+/* What a room is made of; for room.c, room_open.c, room_tick.c, room_status.c and room_record.c only. */
+#ifndef ONSALE_API_ROOM_PRIVATE_H
+#define ONSALE_API_ROOM_PRIVATE_H
+
+#include "api/room.h"
+#include "waitroom/shuffle.h"
+
+#include <pthread.h>
+
+struct room {
+    /* set once */
+    struct api *api;
+    struct sale *sale;
+    enum room_order order;
+    char beacon[LIMIT_BEACON_BYTES + 1];
+    uint8_t seed[SHUFFLE_BYTES], commitment[SHUFFLE_BYTES];
+    struct queue_log *log;
+    struct channel *channel;
+
+    pthread_mutex_t lock;
+    /* under lock */
+    struct queue *queue;
+    struct queue_settings recorded_terms; /* as the record has them */
+    uint32_t recorded;                    /* numbers in the record */
+    uint32_t recorded_serving;
+    uint32_t recorded_key; /* the id of the last KEY */
+    uint32_t frozen;       /* numbers that were shuffled */
+    char beacon_value[LIMIT_BEACON_BYTES + 1];
+    struct room_terms terms;
+
+    /* any thread */
+    atomic_bool is_opened;
+    atomic_uint proof_bits;
+    atomic_bool is_raising;  /* the ledger is writing a higher ceiling */
+    atomic_bool has_changed; /* the status is not what it was */
+    struct ledger_command raise;
+
+    pthread_mutex_t status_lock;
+    /* under status_lock */
+    struct blob *status; /* the document */
+    struct blob *frame;  /* the same, for WebSockets */
+    char etag[ROOM_ETAG_BYTES];
+    int64_t status_ms;
+    uint32_t builds_left; /* on request, until the usher's next second */
+
+    /* the usher's */
+    int64_t sealed_ms, worked_ms, published_ms, adapted_ms;
+    uint64_t sealed_length;
+    bool disk_has_failed;
+    char published_etag[ROOM_ETAG_BYTES];
+    struct drip_look looked; /* the counters at the last look */
+};
+
+/* Appends to the record. False, counted and said, where it has no room. The caller holds the room's lock. */
+bool room_record_event(struct room *room, const struct record_event *event, const struct place_secret *secret);
+/* Draws more numbers from the ledger, if it is time. The caller does not hold the room's lock. */
+void room_raise(struct room *room);
+
+/* The key that signs heads, in the record. The caller holds the room's lock. */
+const struct key_generation *room_record_key(struct room *room, int64_t now_ms);
+/* Closes the record's chain so far with a signed head. False, counted and said, where it could not. The caller holds
+ * the room's lock. */
+bool room_seal(struct room *room, int64_t now_ms);
+
+/* The frame that brings a viewer up to date: a reference, or NULL. */
+struct blob *room_status_frame(struct room *room, int64_t now_ms);
+/* Tells the viewers, if something has changed. The usher's, once a second. */
+void room_publish(struct room *room, int64_t now_ms);
+
+#endif

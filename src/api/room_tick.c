@@ -1,0 +1,212 @@
+/* What the usher does for a room, a few times a second: calls, the opening of a shuffled pre-queue, the record's seals,
+ * the status, and a look at the booking path that sets the pace.
+ *
+ * A shuffled opening, in steps, so that nobody waits for it: under the lock the numbers are frozen and the record is
+ * sealed; the permutation is computed without the lock; it is then laid over the queue some thousand places at a time.
+ */
+#include "api/room_private.h"
+#include "base/log.h"
+#include "base/metrics.h"
+
+#include <stdlib.h>
+
+#define SEAL_MS 2000
+#define WORK_MS 200
+#define PUBLISH_MS 1000
+#define ADAPT_MS 1000
+#define PLACES_AT_ONCE 16384
+#define JOINS_MEANWHILE 65536 /* between a look at how many there are and the freeze */
+
+/* ---- the record ---- */
+
+const struct key_generation *room_record_key(struct room *room, int64_t now_ms) {
+    const struct key_generation *key = keyring_newest(atomic_load(&room->api->keys));
+    if (room->recorded_key == key->id)
+        return key;
+    struct record_event event = {.kind = RECORD_KEY, .time_ms = now_ms, .number = key->id};
+    memcpy(event.public_key, key->public_key, sizeof event.public_key);
+    if (room_record_event(room, &event, NULL))
+        room->recorded_key = key->id;
+    return key;
+}
+
+bool room_seal(struct room *room, int64_t now_ms) {
+    struct queue_counts counts;
+    queue_count(room->queue, &counts);
+    const struct key_generation *key = room_record_key(room, now_ms);
+    enum result result = room->api->queue_logs->seal(room->log, key, now_ms, counts.open_ms);
+    if (result != RESULT_OK) {
+        metric_add(METRIC_QUEUE_UNRECORDED, 1);
+        log_error("the queue's record could not be sealed: is the disk full?");
+    }
+    room->sealed_ms = now_ms;
+    room->sealed_length = room->api->queue_logs->length(room->log);
+    return result == RESULT_OK;
+}
+
+static void work_on_disk(struct room *room) {
+    bool is_well = room->api->queue_logs->work(room->log);
+    if (!is_well && !room->disk_has_failed)
+        log_error("the queue's record cannot be written: nobody can join when the room that is left is used up");
+    room->disk_has_failed = !is_well;
+}
+
+static void keep_record(struct room *room, int64_t now_ms) {
+    if (now_ms >= room->worked_ms + WORK_MS) {
+        room->worked_ms = now_ms;
+        work_on_disk(room);
+    }
+    if (now_ms < room->sealed_ms + SEAL_MS)
+        return;
+    pthread_mutex_lock(&room->lock);
+    if (room->api->queue_logs->length(room->log) != room->sealed_length)
+        (void)room_seal(room, now_ms);
+    pthread_mutex_unlock(&room->lock);
+}
+
+/* ---- the opening ---- */
+
+/* Freezes the numbers, and records what decides about their order before anybody can know it. False: not now. The
+ * caller holds the room's lock. */
+static bool freeze(struct room *room, uint32_t most, int64_t now_ms, uint8_t head[static RECORD_HASH_BYTES]) {
+    struct queue_counts counts;
+    queue_count(room->queue, &counts);
+    struct record_event gap = {.kind = RECORD_UNKNOWN, .time_ms = now_ms, .number = counts.issued};
+    struct record_event open = {.kind = RECORD_OPEN, .time_ms = now_ms, .number = counts.issued};
+    if (counts.issued > most || (room->recorded < counts.issued && !room_record_event(room, &gap, NULL)))
+        return false;
+    room->recorded = counts.issued;
+    if (!room_seal(room, now_ms))
+        return false;
+    room->api->queue_logs->head(room->log, head);
+    memcpy(room->beacon_value, room->beacon[0] ? room->terms.beacon_value : "",
+           room->beacon[0] ? sizeof room->beacon_value : 1);
+    memcpy(open.open.seed, room->seed, sizeof open.open.seed);
+    open.open.beacon_value = bytes_of(room->beacon_value);
+    if (!room_record_event(room, &open, NULL))
+        return false;
+    room->frozen = queue_freeze(room->queue);
+    return true;
+}
+
+static void lay_order(struct room *room, const uint32_t *order) {
+    uint32_t placed = 0;
+    do {
+        uint32_t some = room->frozen - placed < PLACES_AT_ONCE ? room->frozen - placed : PLACES_AT_ONCE;
+        pthread_mutex_lock(&room->lock);
+        queue_place_shuffled(room->queue, placed, some, order + placed);
+        pthread_mutex_unlock(&room->lock);
+        placed += some;
+    } while (placed < room->frozen);
+}
+
+/* True if the show is to open, and its pre-queue is to be put in order first. */
+static bool is_to_be_opened(struct room *room, int64_t now_ms) {
+    struct sale *sale = room->sale;
+    if (room_is_opened(room))
+        return false;
+    enum sale_hand hand = (enum sale_hand)atomic_load(&sale->hand);
+    if (hand != SALE_OPENED && (hand != SALE_AUTO || now_ms < atomic_load(&sale->on_sale_ms)))
+        return false;
+    pthread_mutex_lock(&room->lock);
+    bool has_value = !room->beacon[0] || room->terms.beacon_value[0];
+    pthread_mutex_unlock(&room->lock);
+    return has_value;
+}
+
+static void open_shuffled(struct room *room, int64_t now_ms) {
+    uint8_t key[SHUFFLE_BYTES], head[RECORD_HASH_BYTES];
+    struct queue_counts counts;
+    pthread_mutex_lock(&room->lock);
+    queue_count(room->queue, &counts);
+    pthread_mutex_unlock(&room->lock);
+    uint32_t most = counts.issued + JOINS_MEANWHILE;
+    uint32_t *order = malloc(most * sizeof *order);
+    if (!order)
+        return; /* tried again at the next tick, as where the disk has no room */
+    pthread_mutex_lock(&room->lock);
+    bool is_frozen = freeze(room, most, now_ms, head);
+    pthread_mutex_unlock(&room->lock);
+    if (is_frozen) {
+        shuffle_key(&room->sale->show_id, room->seed, head, bytes_of(room->beacon_value), key);
+        shuffle_order(key, room->frozen, order);
+        lay_order(room, order);
+        atomic_store(&room->is_opened, true);
+        atomic_store(&room->sale->gathers, false);
+        atomic_store(&room->has_changed, true);
+        log_info("the pre-queue was put in order", LOG_INT("numbers", room->frozen));
+    }
+    free(order);
+}
+
+/* ---- the pace ---- */
+
+static uint32_t since(uint32_t *before, int64_t now) {
+    uint32_t difference = (uint32_t)now - *before;
+    *before = (uint32_t)now;
+    return difference;
+}
+
+static void adapt(struct room *room, int64_t now_ms) {
+    pthread_mutex_lock(&room->lock);
+    struct room_terms terms = room->terms;
+    pthread_mutex_unlock(&room->lock);
+    struct drip_look look = {
+        .answers = since(&room->looked.answers, metric_value(METRIC_SHOP_ANSWERS)),
+        .failed = since(&room->looked.failed, metric_value(METRIC_SHOP_FAILURES)),
+        .slow = since(&room->looked.slow, timing_count_over(TIMING_CONFIRM_SECONDS, terms.slow_confirm_ms * 1000LL)),
+    };
+    bool is_first = room->adapted_ms == 0;
+    if (is_first || !terms.is_adaptive)
+        look = (struct drip_look){0}; /* a good look: back to the full rate */
+    pthread_mutex_lock(&room->lock);
+    queue_adapt(room->queue, &look, terms.most_percent, now_ms);
+    pthread_mutex_unlock(&room->lock);
+    room->adapted_ms = now_ms;
+}
+
+/* ---- the tick ---- */
+
+static struct queue_conditions conditions_of(const struct room *room, int64_t now_ms) {
+    struct show_counts seats = {.available = 1};
+    if (room->api->roles & ROLE_SEATS) {
+        show_lock(room->sale->show);
+        show_count(room->sale->show, &seats);
+        show_unlock(room->sale->show);
+    }
+    return (struct queue_conditions){
+        .is_open = sale_phase(room->sale, now_ms) == SALE_STATUS_ON_SALE,
+        .has_seats = seats.available > 0,
+        .gathers = !room_is_opened(room),
+    };
+}
+
+static void call_out(struct room *room, int64_t now_ms) {
+    struct queue_conditions conditions = conditions_of(room, now_ms);
+    struct queue_counts counts;
+    pthread_mutex_lock(&room->lock);
+    if (queue_tick(room->queue, &conditions, now_ms))
+        atomic_store(&room->has_changed, true);
+    queue_count(room->queue, &counts);
+    if (counts.serving != room->recorded_serving) {
+        struct record_event call = {
+            .kind = RECORD_CALL, .time_ms = now_ms, .number = counts.serving, .open_ms = counts.open_ms};
+        if (room_record_event(room, &call, NULL))
+            room->recorded_serving = counts.serving;
+    }
+    pthread_mutex_unlock(&room->lock);
+}
+
+void room_tick(struct room *room, int64_t now_ms) {
+    if (is_to_be_opened(room, now_ms))
+        open_shuffled(room, now_ms);
+    call_out(room, now_ms);
+    room_raise(room);
+    keep_record(room, now_ms);
+    if (now_ms >= room->adapted_ms + ADAPT_MS)
+        adapt(room, now_ms);
+    if (now_ms >= room->published_ms + PUBLISH_MS) {
+        room->published_ms = now_ms;
+        room_publish(room, now_ms);
+    }
+}
