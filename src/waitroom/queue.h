@@ -42,6 +42,7 @@
 #include <stddef.h>
 
 #define QUEUE_DOOR_PATIENCE_MS 15000
+#define QUEUE_TICK_MOST_MS 5000 /* more between two ticks counts as that much: a machine that slept costs no turn */
 
 struct queue_settings {
     uint32_t rate_per_minute; /* 1 … LIMIT_RATE_PER_MINUTE */
