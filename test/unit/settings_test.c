@@ -2,6 +2,8 @@
  * what to write instead. */
 #include "runtime/settings.h"
 
+#include "net/forwarded.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -83,6 +85,29 @@ static void switches_and_choices_are_words(void **state) {
     settings_release(&settings);
 }
 
+/* Red if limits are off unless asked for, a load test cannot turn them off, or the proxies that are trusted by default
+ * are no list of proxies. */
+static void limits_by_address_are_on_and_trust_this_machine_only(void **state) {
+    (void)state;
+    struct settings settings;
+    struct trusted_proxies proxies;
+    assert_int_equal(settings_read(0, NULL, &settings, fault, sizeof fault), RESULT_OK);
+    assert_int_equal(settings.number[SETTING_limits], 0);
+    assert_int_equal(settings.number[SETTING_joins_per_minute], 600);
+    assert_int_equal(
+        trusted_proxies_parse(bytes_of(settings.text[SETTING_trusted_proxies]), &proxies, fault, sizeof fault),
+        RESULT_OK);
+    assert_int_equal(proxies.count, 2);
+    settings_release(&settings);
+    assert_int_equal(READ(&settings, "--limits", "off", "--trusted-proxies=", "--joins-per-minute=30000"), RESULT_OK);
+    assert_int_equal(settings.number[SETTING_limits], 1);
+    assert_int_equal(settings.number[SETTING_joins_per_minute], 30000);
+    assert_string_equal(settings.text[SETTING_trusted_proxies], "");
+    settings_release(&settings);
+    assert_int_equal(READ(&settings, "--joins-per-minute", "0"), RESULT_INVALID_FIELD);
+    assert_non_null(strstr(fault, "from 1 to 6000000"));
+}
+
 /* Red if a refusal does not name what was said and what may be. */
 static void a_refusal_names_the_setting_and_what_it_takes(void **state) {
     (void)state;
@@ -142,6 +167,7 @@ int main(void) {
         cmocka_unit_test(what_nobody_says_is_the_default),
         cmocka_unit_test(switches_and_choices_are_words),
         cmocka_unit_test(a_flag_goes_before_a_variable_and_that_before_the_file),
+        cmocka_unit_test(limits_by_address_are_on_and_trust_this_machine_only),
         cmocka_unit_test(a_refusal_names_the_setting_and_what_it_takes),
         cmocka_unit_test(a_secret_has_no_flag),
         cmocka_unit_test(a_value_of_no_setting_is_not_repeated),
