@@ -35,8 +35,9 @@ static int64_t window_used_ms(struct queue *queue, uint32_t position) {
     return grain ? queue->open_ms - grain->open_ms : claim_ms(queue);
 }
 
-void door_add(struct queue *queue, uint32_t number, uint32_t position) {
+void door_add(struct queue *queue, uint32_t number) {
     assert(queue->door_count < LIMIT_DOOR);
+    uint32_t position = place_entry(queue, number)->at;
     uint32_t index = door_index(queue, position);
     struct door_fan *fan = &queue->door[index];
     /* The next walk adds all that has passed since the last one. */
@@ -49,6 +50,7 @@ void door_add(struct queue *queue, uint32_t number, uint32_t position) {
                              .is_asking = true};
     queue->door_count++;
     queue->door_asking++;
+    place_move(queue, number, PLACE_COME);
 }
 
 void door_remove(struct queue *queue, uint32_t index) {
@@ -100,7 +102,8 @@ static bool is_let_in(const struct queue *queue, uint32_t position) {
     return true;
 }
 
-static void wait_at_the_door(struct queue *queue, uint32_t number) {
+/* True if the fan has just come. */
+static bool wait_at_the_door(struct queue *queue, uint32_t number) {
     struct place_entry *entry = place_entry(queue, number);
     if (entry->state == PLACE_DOOR) {
         struct door_fan *fan = &queue->door[door_index(queue, entry->at)];
@@ -108,10 +111,12 @@ static void wait_at_the_door(struct queue *queue, uint32_t number) {
         fan->asked_ms = queue->now_ms;
         queue->door_asking += !fan->is_asking;
         fan->is_asking = true;
-    } else if (queue->door_count < LIMIT_DOOR) {
-        door_add(queue, number, entry->at);
-        place_move(queue, number, PLACE_COME);
+        return false;
     }
+    if (queue->door_count == LIMIT_DOOR)
+        return false;
+    door_add(queue, number);
+    return true;
 }
 
 static struct queue_pass pass_of(const struct queue *queue, uint32_t number) {
@@ -120,21 +125,21 @@ static struct queue_pass pass_of(const struct queue *queue, uint32_t number) {
 }
 
 /* WAITING or DOOR, and called. */
-static enum result claim_turn(struct queue *queue, uint32_t number) {
+static enum result claim_turn(struct queue *queue, uint32_t number, bool *is_new) {
     struct place_entry *entry = place_entry(queue, number);
     drip_fill(&queue->drip, queue->now_ms);
-    if (queue->active >= queue->settings.max_active)
-        stays_end_over(queue, queue->now_ms, QUEUE_ENDS_A_CLAIM);
+    stays_end_over(queue, queue->now_ms, QUEUE_ENDS_A_CLAIM);
     bool is_at_the_door = entry->state == PLACE_DOOR;
     uint32_t position = entry->at;
     int64_t expires_ms = queue->now_ms + (int64_t)queue->settings.pass_seconds * 1000;
     if (!is_let_in(queue, position) || !stay_begin(queue, number, PLACE_ENTER, queue->now_ms, expires_ms)) {
-        wait_at_the_door(queue, number);
+        *is_new = wait_at_the_door(queue, number);
         return RESULT_AT_THE_DOOR;
     }
     if (is_at_the_door)
         door_remove(queue, door_index(queue, position));
     drip_take(&queue->drip);
+    *is_new = true;
     return RESULT_OK;
 }
 
@@ -151,11 +156,9 @@ enum result queue_claim(struct queue *queue, uint32_t number, int64_t now_ms, st
         uint32_t position = place_position(queue, number);
         if (!position || position > queue->serving)
             return RESULT_NOT_YOUR_TURN;
-        enum result result = claim_turn(queue, number);
-        if (result == RESULT_OK) {
+        enum result result = claim_turn(queue, number, is_new);
+        if (result == RESULT_OK)
             *pass = pass_of(queue, number);
-            *is_new = true;
-        }
         return result;
     }
     case PLACE_INSIDE:

@@ -89,7 +89,7 @@ struct queue;
 /* NULL when memory ran out. `now_ms` as in every call: the caller's clock, milliseconds since the epoch. */
 struct queue *queue_new(const struct queue_settings *settings, int64_t now_ms);
 void queue_free(struct queue *queue);
-/* Live: from now on. Passes that were given keep their end. */
+/* Live: from now on. Passes that were given keep their end; claim windows that run are as long as the new ones. */
 void queue_configure(struct queue *queue, const struct queue_settings *settings, int64_t now_ms);
 const struct queue_settings *queue_settings(const struct queue *queue);
 
@@ -111,8 +111,9 @@ MUST_USE enum result queue_look(const struct queue *queue, uint32_t number, int6
 MUST_USE enum result queue_adopt(struct queue *queue, uint32_t number, uint64_t user);
 
 /* Whether the place may go in. OK and the pass, a new one (*is_new: to be written down before the fan is told) or the
- * one it has; NOT_YOUR_TURN; AT_THE_DOOR; TURN_MISSED (the window is over, the turn was used and its pass has ended, or
- * the place was left); NOT_FOUND. O(1), but for a walk over the door that the drip's burst bounds. */
+ * one it has; NOT_YOUR_TURN; AT_THE_DOOR (*is_new: the fan has just come there, see queue_restore_door()); TURN_MISSED
+ * (the window is over, the turn was used and its pass has ended, or the place was left); NOT_FOUND. O(1), but for a
+ * walk over the door that the drip's burst bounds. */
 MUST_USE enum result queue_claim(struct queue *queue, uint32_t number, int64_t now_ms, struct queue_pass *pass,
                                  bool *is_new);
 /* OK if that number is INSIDE and its pass lasts; else PASS_EXPIRED. */
@@ -160,6 +161,9 @@ void queue_restore_join(struct queue *queue, uint64_t user); /* the next number 
 void queue_restore_unknown(struct queue *queue, uint32_t ceiling);
 void queue_restore_call(struct queue *queue, uint32_t serving, int64_t open_ms);
 void queue_restore_left(struct queue *queue, uint32_t number);
+/* The place came to the door. It stands there again, with a claim window of its own: without this a fan who was kept
+ * waiting longer than claim_seconds would lose the turn by the restart. */
+void queue_restore_door(struct queue *queue, uint32_t number);
 /* The clock of the windows had come this far. */
 void queue_restore_clock(struct queue *queue, int64_t open_ms);
 /* A claim that was granted. `ended`: before its time. False if it makes no sense (no such number, or claimed twice). */

@@ -198,7 +198,8 @@ void calls_make(struct queue *queue, int64_t passed_ms);
 uint32_t door_room(const struct queue *queue);
 /* Index of the first at the door with that position or a higher one. */
 uint32_t door_index(const struct queue *queue, uint32_t position);
-void door_add(struct queue *queue, uint32_t number, uint32_t position);
+/* Called, not over, and there is room at the door: it comes there, asking. */
+void door_add(struct queue *queue, uint32_t number);
 void door_remove(struct queue *queue, uint32_t index);
 /* Lets the windows run that have to, and finds who has gone away or has missed the turn. */
 void door_walk(struct queue *queue);

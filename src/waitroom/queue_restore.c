@@ -1,10 +1,17 @@
 /* Restart: a queue brought back from what its record and the ledger have.
  *
  * What is not written down is found again from what is: a place whose user joined again had missed its turn or had
- * left the shop; windows that were over when the clock stood where it did are over again. Who stood at the door has
- * been called and has not come yet. Nothing that a file may hold is trusted to make sense; what does not is left out.
+ * left the shop; windows that were over when the clock stood where it did are over again. Who stood at the door stands
+ * there again, not asking yet: how much of the window was used is not known, so it begins anew. Nothing that a file may
+ * hold is trusted to make sense; what does not is left out.
  */
 #include "waitroom/queue_private.h"
+
+static void take_from_the_door(struct queue *queue, uint32_t number) {
+    const struct place_entry *entry = place_entry(queue, number);
+    if (entry->state == PLACE_DOOR)
+        door_remove(queue, door_index(queue, entry->at));
+}
 
 /* Its user has another place, so it must have ended. */
 static void end_superseded(struct queue *queue, uint32_t number) {
@@ -14,10 +21,11 @@ static void end_superseded(struct queue *queue, uint32_t number) {
         stay_end(queue, number);
         break;
     case PLACE_WAITING:
+    case PLACE_DOOR:
+        take_from_the_door(queue, number);
         place_move(queue, number, PLACE_MISS);
         break;
     case PLACE_UNKNOWN:
-    case PLACE_DOOR:
     case PLACE_DONE:
     case PLACE_MISSED:
     case PLACE_LEFT:
@@ -60,10 +68,21 @@ void queue_restore_left(struct queue *queue, uint32_t number) {
         return;
     place_settle(queue, number);
     uint8_t state = (uint8_t)place_entry(queue, number)->state;
-    if (state == PLACE_INSIDE)
+    if (state == PLACE_INSIDE) {
         stay_end(queue, number);
-    else if (machine_allows(&place_machine, state, PLACE_RESTORE_LEFT))
+    } else if (machine_allows(&place_machine, state, PLACE_RESTORE_LEFT)) {
+        take_from_the_door(queue, number);
         place_move(queue, number, PLACE_RESTORE_LEFT);
+    }
+}
+
+void queue_restore_door(struct queue *queue, uint32_t number) {
+    if (!place_is_issued(queue, number) || queue->door_count == LIMIT_DOOR)
+        return;
+    place_settle(queue, number);
+    const struct place_entry *entry = place_entry(queue, number);
+    if (entry->state == PLACE_WAITING && order_is_known(queue) && entry->at <= queue->serving)
+        door_add(queue, number);
 }
 
 void queue_restore_clock(struct queue *queue, int64_t open_ms) {
@@ -81,8 +100,12 @@ bool queue_restore_admission(struct queue *queue, const struct queue_pass *pass,
         return false;
     /* The ledger may know of more than the record: then the call is what the record has lost. */
     queue_restore_call(queue, entry->at, queue->open_ms);
+    uint32_t position = entry->at;
+    bool is_at_the_door = entry->state == PLACE_DOOR;
     if (!stay_begin(queue, number, PLACE_RESTORE_ENTER, pass->claimed_ms, pass->expires_ms))
         return false;
+    if (is_at_the_door)
+        door_remove(queue, door_index(queue, position));
     if (ended || (entry->user && table_find(queue, entry->user) != number))
         stay_end(queue, number);
     return true;
@@ -95,6 +118,11 @@ void queue_end_restore(struct queue *queue, int64_t now_ms) {
     drip_init(&queue->drip, queue->settings.rate_per_minute, queue->now_ms);
     queue->drip.factor = factor;
     queue->credit = 0;
+    for (uint32_t i = 0; i < queue->door_count; i++) {
+        queue->door[i].is_asking = false;
+        queue->door[i].used_ms = 0;
+    }
+    queue->door_asking = 0;
     queue->ticked_ms = queue->door_walked_ms = queue->now_ms;
     queue->door_walked_open_ms = queue->open_ms;
 }
