@@ -31,7 +31,7 @@
 #define LIMIT_FORWARDED_BYTES 2048 /* of Forwarded, and of X-Forwarded-For */
 
 /* limits by address */
-#define LIMIT_ADDRESS_BUCKETS 65536 /* 16 bytes each; where they are too few, whoever was the least eager is forgotten */
+#define LIMIT_ADDRESS_BUCKETS 65536 /* 16 bytes each; who called the least is forgotten first */
 
 #define LIMIT_CHANNELS 4096                /* that WebSockets are subscribed to */
 #define LIMIT_WEBSOCKET_MESSAGE_BYTES 4096 /* from a client */
