@@ -211,7 +211,7 @@ enum result pass_verify(const struct keyring *ring, struct bytes text, const str
     uint8_t signature[KEY_SIGNATURE_BYTES];
     size_t length;
     *checked = false;
-    if (!read_token(ring, text, &token))
+    if (!read_token(ring, text, &token) || !bytes_are_utf8(user_bytes(&pass->user)))
         return RESULT_PASS_INVALID;
     write_claims(token.key, pass, &claims);
     if (!buffer_ok(&claims) || claims.length != token.claims_length ||

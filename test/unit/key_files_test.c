@@ -1,0 +1,624 @@
+/* The folder of keys: made once, whatever starts or dies at the same time; damage and carelessness are said. */
+#include "token_world.h"
+#include "runtime/key_files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define NODES 12
+
+/* ---- the step at which the disk fails, or the process ends ---- */
+
+static int steps_left = -1; /* -1: none */
+static bool step_ends_the_process;
+
+static bool step_fails(void) {
+    if (steps_left < 0 || steps_left-- > 0)
+        return false;
+    if (step_ends_the_process)
+        _exit(0);
+    errno = EIO;
+    return true;
+}
+
+ssize_t __real_write(int fd, const void *data, size_t length);
+ssize_t __wrap_write(int fd, const void *data, size_t length);
+ssize_t __wrap_write(int fd, const void *data, size_t length) {
+    return step_fails() ? -1 : __real_write(fd, data, length);
+}
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+int __wrap_fsync(int fd) {
+    return step_fails() ? -1 : __real_fsync(fd);
+}
+
+int __real_rename(const char *from, const char *to);
+int __wrap_rename(const char *from, const char *to);
+int __wrap_rename(const char *from, const char *to) {
+    return step_fails() ? -1 : __real_rename(from, to);
+}
+
+int __real_renameat(int from_fd, const char *from, int to_fd, const char *to);
+int __wrap_renameat(int from_fd, const char *from, int to_fd, const char *to);
+int __wrap_renameat(int from_fd, const char *from, int to_fd, const char *to) {
+    return step_fails() ? -1 : __real_renameat(from_fd, from, to_fd, to);
+}
+
+/* ---- a folder ---- */
+
+struct world {
+    char root[40];
+    char folder[80]; /* not there yet */
+    char fault[4000];
+};
+
+static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *ftw) {
+    (void)status, (void)type, (void)ftw;
+    return remove(path);
+}
+
+static int set_up(void **state) {
+    struct world *world = calloc(1, sizeof *world);
+    assert_non_null(world);
+    strcpy(world->root, "/tmp/onsale-keys-XXXXXX");
+    assert_non_null(mkdtemp(world->root));
+    snprintf(world->folder, sizeof world->folder, "%s/deep/keys", world->root);
+    *state = world;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    struct world *world = *state;
+    nftw(world->root, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    free(world);
+    return 0;
+}
+
+static enum result open_at(struct world *world, int64_t now_ms, struct keyring *ring) {
+    world->fault[0] = '\0';
+    return key_files_open(world->folder, now_ms, ring, world->fault, sizeof world->fault);
+}
+
+static struct keyring opened(struct world *world) {
+    struct keyring ring;
+    enum result result = open_at(world, NOW_MS, &ring);
+    if (result != RESULT_OK)
+        print_error("%s\n", world->fault);
+    assert_int_equal(result, RESULT_OK);
+    return ring;
+}
+
+static void assert_refused(struct world *world, enum result wanted, const char *words) {
+    struct keyring ring, untouched;
+    memset(&ring, 0x5a, sizeof ring);
+    memset(&untouched, 0x5a, sizeof untouched);
+    assert_int_equal(open_at(world, NOW_MS, &ring), wanted);
+    assert_memory_equal(&ring, &untouched, sizeof ring);
+    if (!strstr(world->fault, words))
+        print_error("'%s' is not in '%s'\n", words, world->fault);
+    assert_non_null(strstr(world->fault, words));
+}
+
+static uint32_t rotated(struct world *world, int64_t now_ms) {
+    uint32_t id = 0;
+    assert_int_equal(key_files_rotate(world->folder, now_ms, &id, world->fault, sizeof world->fault), RESULT_OK);
+    return id;
+}
+
+static void path_in(const struct world *world, const char *name, char path[static 200]) {
+    snprintf(path, 200, "%s/%s", world->folder, name);
+}
+
+static void key_path(const struct world *world, uint32_t id, char path[static 200]) {
+    snprintf(path, 200, "%s/%08x.key", world->folder, id);
+}
+
+static bool exists(const struct world *world, const char *name) {
+    char path[200];
+    path_in(world, name, path);
+    return access(path, F_OK) == 0;
+}
+
+static size_t read_whole(const char *path, char text[static 1000]) {
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    size_t length = fread(text, 1, 1000, file);
+    fclose(file);
+    return length;
+}
+
+static void write_whole(const char *path, const char *text, size_t length) {
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    assert_true(fd >= 0 && write(fd, text, length) == (ssize_t)length);
+    close(fd);
+}
+
+static bool same_ring(const struct keyring *a, const struct keyring *b) {
+    return a->count == b->count && memcmp(a->of, b->of, a->count * sizeof a->of[0]) == 0 &&
+           memcmp(a->blinding, b->blinding, sizeof a->blinding) == 0;
+}
+
+/* ---- making ---- */
+
+static void the_first_start_makes_the_keys_for_good(void **state) {
+    /* Red when a second start makes others, or what is made can be read by others. */
+    struct world *world = *state;
+    struct keyring first = opened(world), second = opened(world);
+    struct stat status;
+    char path[200];
+    assert_int_equal(first.count, 1);
+    assert_int_equal(first.of[0].created_ms, NOW_MS);
+    assert_int_not_equal(first.of[0].id, 0);
+    assert_true(same_ring(&first, &second));
+    assert_int_equal(stat(world->folder, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0700);
+    key_path(world, first.of[0].id, path);
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0600);
+    path_in(world, "blinding", path);
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0600);
+    assert_false(exists(world, "blinding.new"));
+}
+
+static void two_installations_share_no_key(void **state) {
+    /* Red when a secret is not drawn at random, or two of them are the same. */
+    struct world *world = *state, other = *world;
+    snprintf(other.folder, sizeof other.folder, "%s/other", world->root);
+    struct keyring one = opened(world), two = opened(&other);
+    assert_memory_not_equal(one.of[0].mac, two.of[0].mac, KEY_MAC_BYTES);
+    assert_memory_not_equal(one.of[0].seed, two.of[0].seed, KEY_SEED_BYTES);
+    assert_memory_not_equal(one.of[0].mac, one.of[0].seed, KEY_SEED_BYTES);
+    assert_memory_not_equal(one.blinding, two.blinding, sizeof one.blinding);
+    assert_memory_not_equal(one.blinding, one.of[0].mac, sizeof one.blinding);
+}
+
+/* Processes that start at the same moment; what each of them has read. */
+static void start_nodes(struct world *world, struct keyring rings[static NODES]) {
+    int start[2], answers[2];
+    pid_t nodes[NODES];
+    assert_int_equal(pipe(start), 0);
+    assert_int_equal(pipe(answers), 0);
+    for (unsigned i = 0; i < NODES; i++) {
+        nodes[i] = fork();
+        assert_true(nodes[i] >= 0);
+        if (nodes[i] == 0) {
+            char go;
+            struct keyring ring = {0};
+            close(start[1]);
+            if (read(start[0], &go, 1) != 0)
+                _exit(1);
+            if (open_at(world, NOW_MS + i, &ring) != RESULT_OK)
+                _exit(2);
+            _exit(write(answers[1], &ring, sizeof ring) == sizeof ring ? 0 : 3);
+        }
+    }
+    close(start[0]);
+    close(start[1]); /* go */
+    for (unsigned i = 0; i < NODES; i++)
+        assert_int_equal(read(answers[0], &rings[i], sizeof rings[i]), sizeof rings[i]);
+    for (unsigned i = 0; i < NODES; i++) {
+        int status;
+        assert_int_equal(waitpid(nodes[i], &status, 0), nodes[i]);
+        assert_int_equal(status, 0);
+    }
+    close(answers[0]);
+    close(answers[1]);
+}
+
+static void nodes_that_start_at_once_agree(void **state) {
+    /* Red when two of them make keys: without the lock, or without looking again under it. */
+    struct world *world = *state;
+    static struct keyring rings[NODES];
+    for (unsigned round = 0; round < 20; round++) {
+        snprintf(world->folder, sizeof world->folder, "%s/keys%u", world->root, round);
+        start_nodes(world, rings);
+        struct keyring now = opened(world);
+        assert_int_equal(now.count, 1);
+        for (unsigned i = 0; i < NODES; i++)
+            assert_true(same_ring(&rings[i], &now));
+    }
+}
+
+/* A first start that ends at its n-th step; false: it had fewer. */
+static bool die_at(struct world *world, int step) {
+    pid_t node = fork();
+    int status;
+    assert_true(node >= 0);
+    if (node == 0) {
+        struct keyring ring;
+        steps_left = step;
+        step_ends_the_process = true;
+        _exit(open_at(world, NOW_MS, &ring) == RESULT_OK ? 77 : 1);
+    }
+    assert_int_equal(waitpid(node, &status, 0), node);
+    assert_true(WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 77));
+    return WEXITSTATUS(status) == 0;
+}
+
+static void a_first_start_that_died_is_finished_by_the_next(void **state) {
+    /* Red when what was left half made is taken for lost keys, or makes a second generation. */
+    struct world *world = *state;
+    int step = 0;
+    for (bool died = true; died; step++) {
+        snprintf(world->folder, sizeof world->folder, "%s/keys%d", world->root, step);
+        died = die_at(world, step);
+        struct keyring first = opened(world), second = opened(world);
+        assert_int_equal(first.count, 1);
+        assert_true(same_ring(&first, &second));
+    }
+    assert_in_range(step, 9, 30);
+}
+
+static void a_first_start_whose_disk_fails_can_be_tried_again(void **state) {
+    /* Red when a failure is not said, or leaves what no start can use. */
+    struct world *world = *state;
+    enum result result = RESULT_IO_ERROR;
+    int step = 0;
+    for (; result != RESULT_OK; step++) {
+        struct keyring ring;
+        snprintf(world->folder, sizeof world->folder, "%s/keys%d", world->root, step);
+        steps_left = step;
+        step_ends_the_process = false;
+        result = open_at(world, NOW_MS, &ring);
+        steps_left = -1;
+        assert_true(result == RESULT_OK || (result == RESULT_IO_ERROR && strstr(world->fault, "Input/output error")));
+        ring = opened(world);
+        assert_int_equal(ring.count, 1);
+    }
+    assert_in_range(step, 9, 30);
+}
+
+static void who_finds_the_folder_locked_waits(void **state) {
+    /* Red when a node does not wait for the one that makes the keys. */
+    struct world *world = *state;
+    struct keyring ring = opened(world);
+    char path[200];
+    path_in(world, "keys.lock", path);
+    int fd = open(path, O_RDWR);
+    assert_true(fd >= 0);
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    pid_t node = fork();
+    if (node == 0) {
+        usleep(150 * 1000);
+        _exit(flock(fd, LOCK_UN)); /* the lock is the open file's, which both have */
+    }
+    assert_int_not_equal(rotated(world, NOW_MS), ring.of[0].id);
+    int status;
+    assert_int_equal(waitpid(node, &status, 0), node);
+    assert_int_equal(status, 0);
+    close(fd);
+}
+
+static void reading_writes_nothing(void **state) {
+    /* Red when a folder that is mounted read-only cannot be used: a lock is taken where nothing is missing. */
+    struct world *world = *state;
+    char path[200];
+    opened(world);
+    path_in(world, "keys.lock", path);
+    assert_int_equal(unlink(path), 0);
+    opened(world);
+    assert_false(exists(world, "keys.lock"));
+}
+
+/* ---- rotating ---- */
+
+static void a_rotation_adds_the_key_that_signs(void **state) {
+    /* Red when the old key goes, the blinding key changes, or the new one is not the newest. */
+    struct world *world = *state;
+    struct keyring before = opened(world);
+    uint32_t id = rotated(world, NOW_MS + 5000);
+    struct keyring after = opened(world);
+    assert_int_equal(after.count, 2);
+    assert_memory_equal(&after.of[0], &before.of[0], sizeof before.of[0]);
+    assert_int_equal(keyring_newest(&after)->id, id);
+    assert_int_equal(after.of[1].created_ms, NOW_MS + 5000);
+    assert_memory_equal(after.blinding, before.blinding, sizeof before.blinding);
+}
+
+static void a_clock_that_stepped_back_makes_no_old_key(void **state) {
+    /* Red when a key made after another one is sorted before it, so that the old one goes on signing. */
+    struct world *world = *state;
+    opened(world);
+    for (int64_t i = 0; i < 5; i++) {
+        uint32_t id = rotated(world, NOW_MS - i * 100000);
+        struct keyring ring = opened(world);
+        assert_int_equal(keyring_newest(&ring)->id, id);
+    }
+}
+
+static void of_too_many_keys_the_oldest_are_left_out(void **state) {
+    /* Red when the newest are, a key is lost on the way, or their order is that of the folder. */
+    struct world *world = *state;
+    uint32_t ids[LIMIT_KEY_GENERATIONS + 5];
+    struct keyring ring = opened(world);
+    ids[0] = ring.of[0].id;
+    for (unsigned i = 1; i < COUNT(ids); i++)
+        ids[i] = rotated(world, NOW_MS + i);
+    ring = opened(world);
+    assert_int_equal(ring.count, LIMIT_KEY_GENERATIONS);
+    for (unsigned i = 0; i < LIMIT_KEY_GENERATIONS; i++)
+        assert_int_equal(ring.of[i].id, ids[COUNT(ids) - LIMIT_KEY_GENERATIONS + i]);
+    struct key_files files;
+    assert_int_equal(key_files_list(world->folder, &files, world->fault, sizeof world->fault), RESULT_OK);
+    assert_int_equal(files.count, COUNT(ids));
+    for (unsigned i = 0; i < COUNT(ids); i++)
+        assert_true(files.of[i].id == ids[i] && files.of[i].created_ms == NOW_MS + i);
+}
+
+static void there_is_a_bound_to_keys(void **state) {
+    /* Red when the list runs over its end. */
+    struct world *world = *state;
+    uint32_t id = 0;
+    char path[200];
+    opened(world);
+    for (unsigned i = 1; i < LIMIT_KEY_FILES; i++)
+        id = rotated(world, NOW_MS + i);
+    opened(world);
+    assert_int_equal(key_files_rotate(world->folder, NOW_MS, &id, world->fault, sizeof world->fault),
+                     RESULT_OVERLOADED);
+    assert_non_null(strstr(world->fault, "retire"));
+    char text[1000];
+    key_path(world, id, path);
+    size_t length = read_whole(path, text);
+    assert_int_equal(key_files_retire(world->folder, opened(world).of[0].id, world->fault, sizeof world->fault),
+                     RESULT_OK);
+    assert_int_equal(unlink(path), 0);
+    rotated(world, NOW_MS + 1000);
+    rotated(world, NOW_MS + 1001);
+    write_whole(path, text, length); /* the 257th, by hand */
+    assert_refused(world, RESULT_CORRUPT, "more than 256 keys");
+}
+
+static void a_key_is_retired_unless_it_signs(void **state) {
+    /* Red when the newest, or another than the one named, goes. */
+    struct world *world = *state;
+    struct keyring ring = opened(world);
+    uint32_t old = ring.of[0].id, id = rotated(world, NOW_MS + 1);
+    assert_int_equal(key_files_retire(world->folder, id, world->fault, sizeof world->fault), RESULT_CONFLICT);
+    assert_non_null(strstr(world->fault, "rotate first"));
+    assert_int_equal(key_files_retire(world->folder, id ^ old ^ 1, world->fault, sizeof world->fault),
+                     RESULT_NOT_FOUND);
+    assert_int_equal(key_files_retire(world->folder, old, world->fault, sizeof world->fault), RESULT_OK);
+    ring = opened(world);
+    assert_int_equal(ring.count, 1);
+    assert_int_equal(ring.of[0].id, id);
+}
+
+static void a_folder_that_was_mistyped_gets_no_keys(void **state) {
+    /* Red when listing, rotating or retiring makes a folder, or anything in one that has no keys. */
+    struct world *world = *state;
+    struct key_files files;
+    uint32_t id;
+    char *fault = world->fault;
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(key_files_list(world->folder, &files, fault, sizeof world->fault), RESULT_NOT_FOUND);
+        assert_int_equal(key_files_rotate(world->folder, NOW_MS, &id, fault, sizeof world->fault), RESULT_NOT_FOUND);
+        assert_int_equal(key_files_retire(world->folder, 1, fault, sizeof world->fault), RESULT_NOT_FOUND);
+        assert_non_null(strstr(fault, "no keys"));
+        assert_int_equal(access(world->folder, F_OK), i == 0 ? -1 : 0);
+        assert_false(exists(world, "keys.lock"));
+        snprintf(world->folder, sizeof world->folder, "%s", world->root);
+    }
+}
+
+/* ---- what is wrong with them ---- */
+
+static void the_format_is_read_as_it_is_documented(void **state) {
+    /* Red when a line, a unit or the checksum changes: nobody's keys could be read again. */
+    struct world *world = *state;
+    struct key_generation wanted = generation_of(1);
+    struct keyring ring, other = keyring_of(1, 1);
+    char path[200];
+    static const char key[] = "onsale key 1\n"
+                              "id 01010101\n"
+                              "created 1970-01-01T00:00:01.000Z\n"
+                              "mac 101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f\n"
+                              "seed 909192939495969798999a9b9c9d9e9fa0a1a2a3a4a5a6a7a8a9aaabacadaeaf\n"
+                              "check 29eb914c\n";
+    static const char blinding[] = "onsale blinding key 1\n"
+                                   "key c8c9cacbcccdcecfd0d1d2d3d4d5d6d7d8d9dadbdcdddedfe0e1e2e3e4e5e6e7\n"
+                                   "check 61790bbe\n";
+    opened(world);
+    assert_int_equal(nftw(world->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS), 0);
+    assert_int_equal(mkdir(world->folder, 0755), 0);
+    key_path(world, 0x01010101, path);
+    write_whole(path, key, sizeof key - 1);
+    path_in(world, "blinding", path);
+    write_whole(path, blinding, sizeof blinding - 1);
+    ring = opened(world);
+    assert_int_equal(ring.count, 1);
+    assert_memory_equal(&ring.of[0], &wanted, sizeof wanted);
+    assert_memory_equal(ring.blinding, other.blinding, sizeof ring.blinding);
+}
+
+/* Each way to damage a file is refused, and said without a word of what is in it. */
+static void damage(struct world *world, const char *path, const char *name) {
+    char text[1000], secret[65];
+    size_t length = read_whole(path, text);
+    const char *line = strstr(text, "mac ") ? strstr(text, "mac ") + 4 : strstr(text, "\nkey ") + 5;
+    snprintf(secret, sizeof secret, "%.64s", line);
+    for (size_t i = 0; i < length; i++) {
+        struct keyring ring;
+        text[i] ^= 1;
+        write_whole(path, text, length);
+        assert_int_equal(open_at(world, NOW_MS, &ring), RESULT_CORRUPT);
+        assert_non_null(strstr(world->fault, name));
+        assert_null(strstr(world->fault, secret));
+        text[i] ^= 1;
+    }
+    for (size_t cut = 0; cut < length; cut++) {
+        write_whole(path, text, cut);
+        assert_refused(world, RESULT_CORRUPT, "is damaged");
+    }
+    text[length] = '\n';
+    write_whole(path, text, length + 1);
+    assert_refused(world, RESULT_CORRUPT, "is damaged");
+    write_whole(path, text, length);
+    opened(world);
+}
+
+static void damage_anywhere_is_noticed(void **state) {
+    /* Red when a byte of a file does not count, so that a node goes on with another key than the others. */
+    struct world *world = *state;
+    char path[200];
+    uint32_t id = opened(world).of[0].id;
+    key_path(world, id, path);
+    damage(world, path, path);
+    path_in(world, "blinding", path);
+    damage(world, path, "blinding");
+}
+
+static void a_newer_version_is_said_to_be_one(void **state) {
+    /* Red when a file of the next version is called damaged, and somebody throws it away. */
+    struct world *world = *state;
+    char path[200];
+    static const char key[] = "onsale key 2\nid 01010101\n", blinding[] = "onsale blinding key 12\n";
+    opened(world);
+    key_path(world, 0x01010101, path);
+    write_whole(path, key, sizeof key - 1);
+    assert_refused(world, RESULT_NEWER_VERSION, "01010101.key' was written by a newer onsale");
+    assert_int_equal(unlink(path), 0);
+    path_in(world, "blinding", path);
+    write_whole(path, blinding, sizeof blinding - 1);
+    assert_refused(world, RESULT_NEWER_VERSION, "blinding' was written by a newer onsale");
+}
+
+static void a_copy_beside_the_key_is_noticed(void **state) {
+    /* Red when one id is in the keyring twice. */
+    struct world *world = *state;
+    char path[200], copy[200], text[1000];
+    key_path(world, opened(world).of[0].id, path);
+    size_t length = read_whole(path, text);
+    static const char *const names[] = {"copy.key", "0000000a.key", "01.key"};
+    for (size_t i = 0; i < COUNT(names); i++) {
+        path_in(world, names[i], copy);
+        write_whole(copy, text, length);
+        assert_refused(world, RESULT_CORRUPT, names[i]);
+        assert_non_null(strstr(world->fault, "remove it if it is a copy"));
+        assert_int_equal(unlink(copy), 0);
+    }
+    static const char *const harmless[] = {"README", "x.key.bak", ".hidden.key", ".key", "key"};
+    for (size_t i = 0; i < COUNT(harmless); i++) {
+        path_in(world, harmless[i], copy);
+        write_whole(copy, text, length);
+        assert_int_equal(opened(world).count, 1);
+    }
+}
+
+static void keys_without_a_blinding_key_are_refused(void **state) {
+    /* Red when a new blinding key is made where there was one: nobody in a queue would be known again. */
+    struct world *world = *state;
+    char path[200];
+    opened(world);
+    path_in(world, "blinding", path);
+    assert_int_equal(unlink(path), 0);
+    assert_refused(world, RESULT_CORRUPT, "'blinding' is gone");
+    assert_false(exists(world, "blinding"));
+}
+
+static void a_blinding_key_without_keys_is_refused_until_one_is_made_on_purpose(void **state) {
+    /* Red when a new key is made by itself, which voids every place, or there is no way on. */
+    struct world *world = *state;
+    char path[200];
+    struct keyring before = opened(world), after;
+    key_path(world, before.of[0].id, path);
+    assert_int_equal(unlink(path), 0);
+    assert_refused(world, RESULT_CORRUPT, "no key");
+    assert_non_null(strstr(world->fault, "onsale keys rotate"));
+    uint32_t id = rotated(world, NOW_MS);
+    after = opened(world);
+    assert_int_equal(after.count, 1);
+    assert_int_equal(after.of[0].id, id);
+    assert_memory_equal(after.blinding, before.blinding, sizeof before.blinding);
+}
+
+static void what_others_can_read_or_write_is_refused(void **state) {
+    /* Red when a key that somebody else may have, or may have put there, is used. */
+    struct world *world = *state;
+    static const mode_t open_modes[] = {0640, 0604, 0620, 0602, 0610, 0601, 0644, 0666};
+    char paths[2][200];
+    key_path(world, opened(world).of[0].id, paths[0]);
+    path_in(world, "blinding", paths[1]);
+    for (size_t i = 0; i < 2; i++) {
+        for (size_t k = 0; k < COUNT(open_modes); k++) {
+            assert_int_equal(chmod(paths[i], open_modes[k]), 0);
+            assert_refused(world, RESULT_FORBIDDEN, "chmod 600");
+        }
+        assert_int_equal(chmod(paths[i], 0400), 0);
+        opened(world);
+    }
+    assert_int_equal(chmod(world->folder, 0720), 0);
+    assert_refused(world, RESULT_FORBIDDEN, "chmod 700");
+    assert_int_equal(chmod(world->folder, 0702), 0);
+    assert_refused(world, RESULT_FORBIDDEN, "chmod 700");
+    assert_int_equal(chmod(world->folder, 0755), 0);
+    opened(world);
+}
+
+static void what_is_no_file_is_said_to_be_none(void **state) {
+    /* Red when a pipe by that name stops the start for ever. */
+    struct world *world = *state;
+    char path[200];
+    opened(world);
+    path_in(world, "aaaaaaaa.key", path);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_refused(world, RESULT_CORRUPT, "is not a file");
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    struct keyring ring;
+    assert_int_not_equal(open_at(world, NOW_MS, &ring), RESULT_OK);
+    assert_non_null(strstr(world->fault, path));
+    assert_int_equal(rmdir(path), 0);
+    snprintf(world->folder, sizeof world->folder, "%s/file", world->root);
+    write_whole(world->folder, "", 0);
+    assert_refused(world, RESULT_IO_ERROR, "Not a directory");
+}
+
+static void a_symbolic_link_to_a_key_is_read(void **state) {
+    /* Red when keys that a deployment mounts as links cannot be used. */
+    struct world *world = *state;
+    char path[200], away[200];
+    struct keyring before = opened(world), after;
+    key_path(world, before.of[0].id, path);
+    snprintf(away, sizeof away, "%s/away", world->root);
+    assert_int_equal(rename(path, away), 0);
+    assert_int_equal(symlink(away, path), 0);
+    after = opened(world);
+    assert_true(same_ring(&before, &after));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void) {
+    hash_set_up();
+    const struct CMUnitTest tests[] = {TEST(the_first_start_makes_the_keys_for_good),
+                                       TEST(two_installations_share_no_key),
+                                       TEST(nodes_that_start_at_once_agree),
+                                       TEST(a_first_start_that_died_is_finished_by_the_next),
+                                       TEST(a_first_start_whose_disk_fails_can_be_tried_again),
+                                       TEST(who_finds_the_folder_locked_waits),
+                                       TEST(reading_writes_nothing),
+                                       TEST(a_rotation_adds_the_key_that_signs),
+                                       TEST(a_clock_that_stepped_back_makes_no_old_key),
+                                       TEST(of_too_many_keys_the_oldest_are_left_out),
+                                       TEST(there_is_a_bound_to_keys),
+                                       TEST(a_key_is_retired_unless_it_signs),
+                                       TEST(a_folder_that_was_mistyped_gets_no_keys),
+                                       TEST(the_format_is_read_as_it_is_documented),
+                                       TEST(damage_anywhere_is_noticed),
+                                       TEST(a_newer_version_is_said_to_be_one),
+                                       TEST(a_copy_beside_the_key_is_noticed),
+                                       TEST(keys_without_a_blinding_key_are_refused),
+                                       TEST(a_blinding_key_without_keys_is_refused_until_one_is_made_on_purpose),
+                                       TEST(what_others_can_read_or_write_is_refused),
+                                       TEST(what_is_no_file_is_said_to_be_none),
+                                       TEST(a_symbolic_link_to_a_key_is_read)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
