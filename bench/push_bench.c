@@ -188,14 +188,15 @@ static void stop(struct bench *bench) {
     free(bench->fds);
 }
 
-/* The members' sockets: all of ours that are connected from the clients' side. */
+/* The members' sockets: all of ours that are connected, on the port that we listen on. */
 static void find_sockets(struct bench *bench) {
     unsigned count = 0;
     for (int fd = 0; count < bench->socket_count; fd++) {
-        struct sockaddr_in peer;
-        socklen_t length = sizeof peer;
+        struct sockaddr_in peer, own;
+        socklen_t peer_length = sizeof peer, own_length = sizeof own;
         assert(fd < 1 << 20);
-        if (getpeername(fd, (struct sockaddr *)&peer, &length) == 0)
+        if (getpeername(fd, (struct sockaddr *)&peer, &peer_length) == 0 && peer.sin_family == AF_INET &&
+            getsockname(fd, (struct sockaddr *)&own, &own_length) == 0 && ntohs(own.sin_port) == bench->port)
             bench->fds[count++] = fd;
     }
 }
