@@ -9,6 +9,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
+
+#define RAISE_SECONDS 5
 
 /* ---- the record ---- */
 
@@ -24,12 +27,22 @@ bool room_record_event(struct room *room, const struct record_event *event, cons
 
 static void ceiling_is_raised(struct ledger_command *command) {
     struct room *room = command->context;
-    if (command->result == RESULT_OK) {
-        pthread_mutex_lock(&room->lock);
+    pthread_mutex_lock(&room->lock);
+    if (command->result == RESULT_OK)
         queue_allow_numbers(room->queue, command->queue.ceiling);
-        pthread_mutex_unlock(&room->lock);
-    }
     atomic_store(&room->is_raising, false);
+    pthread_cond_broadcast(&room->raised);
+    pthread_mutex_unlock(&room->lock);
+}
+
+void room_await_numbers(struct room *room) {
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += RAISE_SECONDS;
+    pthread_mutex_lock(&room->lock);
+    while (atomic_load(&room->is_raising) && pthread_cond_timedwait(&room->raised, &room->lock, &until) == 0)
+        continue;
+    pthread_mutex_unlock(&room->lock);
 }
 
 void room_raise(struct room *room) {

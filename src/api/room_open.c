@@ -230,6 +230,7 @@ static struct room *room_new(struct api *api, struct sale *sale) {
     if (room->order == ROOM_SHUFFLED)
         shuffle_commitment(&sale->show_id, room->seed, bytes_of(room->beacon), room->commitment);
     pthread_mutex_init(&room->lock, NULL);
+    pthread_cond_init(&room->raised, NULL);
     pthread_mutex_init(&room->status_lock, NULL);
     room->queue = queue_new(&terms.room.queue, clock_now_ms());
     if (!room->queue) {
@@ -284,13 +285,14 @@ enum result room_open(struct api *api, struct sale *sale, struct ledger_reader *
         if (result == RESULT_OK)
             result = api->services.new_channel(api->services.runtime, &service, &room->channel);
         if (result == RESULT_OK) {
+            room_raise(room); /* the first fan is not to be told that there is no number yet */
+            room_await_numbers(room);
             if (room->order == ROOM_BY_ARRIVAL)
                 atomic_store(&room->is_opened, true);
             atomic_store(&room->has_changed, true);
             atomic_store(&sale->room, room);
             if (room_is_opened(room))
                 atomic_store(&sale->gathers, false);
-            room_raise(room);
         } else {
             room_free(room);
         }
@@ -342,6 +344,7 @@ void room_free(struct room *room) {
     channel_free(room->channel);
     blob_drop(room->status);
     blob_drop(room->frame);
+    pthread_cond_destroy(&room->raised);
     pthread_mutex_destroy(&room->lock);
     pthread_mutex_destroy(&room->status_lock);
     free(room);

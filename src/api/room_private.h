@@ -18,6 +18,7 @@ struct room {
     struct channel *channel;
 
     pthread_mutex_t lock;
+    pthread_cond_t raised; /* the ledger has answered `raise` */
     /* under lock */
     struct queue *queue;
     struct queue_settings recorded_terms; /* as the record has them */
@@ -55,6 +56,8 @@ struct room {
 bool room_record_event(struct room *room, const struct record_event *event, const struct place_secret *secret);
 /* Draws more numbers from the ledger, if it is time. The caller does not hold the room's lock. */
 void room_raise(struct room *room);
+/* Waits for the ledger's answer to it, some seconds at most. */
+void room_await_numbers(struct room *room);
 
 /* The key that signs heads, in the record. The caller holds the room's lock. */
 const struct key_generation *room_record_key(struct room *room, int64_t now_ms);

@@ -1,5 +1,6 @@
 /* `onsale serve`: reads the settings, opens the engines, hands them to a node, waits for a signal, closes all in order.
  */
+#include "api/address_limits.h"
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/log.h"
@@ -214,6 +215,27 @@ static bool check_roles(struct server *server) {
     return false;
 }
 
+/* ---- limits by address ---- */
+
+static bool read_limits(struct server *server, struct address_limits **limits, struct trusted_proxies *proxies) {
+    const struct settings *from = &server->settings;
+    char fault[400];
+    if (trusted_proxies_parse(bytes_of(from->text[SETTING_trusted_proxies]), proxies, fault, sizeof fault) !=
+        RESULT_OK) {
+        snprintf(server->fault, sizeof server->fault, "--trusted-proxies: %s", fault);
+        return false;
+    }
+    *limits = NULL;
+    if (from->number[SETTING_limits] != 0)
+        return true;
+    *limits = address_limits_new();
+    if (*limits)
+        address_limits_set_rate(*limits, LIMIT_KIND_JOIN, (uint32_t)from->number[SETTING_joins_per_minute]);
+    else
+        snprintf(server->fault, sizeof server->fault, "there is no memory for limits by address");
+    return *limits != NULL;
+}
+
 /* SIGHUP: keys that were rotated count from here on. */
 static void change_keys(struct server *server) {
     struct keyring *keys = read_keys(server);
@@ -357,8 +379,10 @@ static unsigned reactors_wanted(const struct settings *settings) {
 
 static bool start_node(struct server *server, const struct id *token_hash) {
     const struct settings *from = &server->settings;
+    struct address_limits *limits;
+    struct trusted_proxies proxies;
     const struct keyring *keys = read_keys(server);
-    if (!keys)
+    if (!keys || !read_limits(server, &limits, &proxies))
         return false;
     struct node_settings settings = {
         .listen = from->text[SETTING_listen],
@@ -377,6 +401,8 @@ static bool start_node(struct server *server, const struct id *token_hash) {
         .payments = &server->payments,
         .roles = roles_of(from->text[SETTING_roles]),
         .keys = keys,
+        .limits = limits,
+        .proxies = proxies,
         .queue_logs = &server->queue_logs,
     };
     if (node_start(&settings, &server->node, server->fault, sizeof server->fault) != RESULT_OK)
