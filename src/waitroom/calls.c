@@ -5,9 +5,10 @@
  *
  * How many are called is a control loop. Calls are due at the drip's rate divided by the share of those who come, a
  * little faster while nobody stands at the door and slower the more do; and only while those inside, at the door and
- * still to be expected fit max_active. The share is that of the grains that are old enough to tell, late comers
- * included, the last hundreds of calls weighing most. So a wrong share costs some at the door, or some seconds of the
- * drip, and mends itself; the bounds are not this file's work but the claim's.
+ * still to be expected fit max_active, less those who will have gone until the expected come. The share is that of the
+ * grains that are old enough to tell, late comers included, the last hundreds of calls weighing most. So a wrong share
+ * costs some at the door, or some seconds of the drip, and mends itself; the bounds are not this file's work but the
+ * claim's.
  */
 #include "waitroom/queue_private.h"
 
@@ -98,6 +99,7 @@ void grain_count_left(struct queue *queue, struct grain *grain) {
 void grain_count_shown(struct queue *queue, struct grain *grain) {
     grain->count.shown++;
     sum_of(queue, grain)->shown++;
+    queue->delay_sum += queue->open_ms - grain->open_ms - queue->delay_sum / QUEUE_DELAY_WEIGHT;
     if (grain->is_learned)
         share_count_late(queue);
 }
@@ -168,9 +170,25 @@ static uint32_t expected_of(const struct call_count *count, uint32_t share) {
     return come > count->shown ? (uint32_t)come - count->shown : 0;
 }
 
-static bool has_headroom(const struct queue *queue, uint32_t share) {
+static void see_leaving(struct queue *queue, int64_t passed_ms) {
+    uint64_t done = queue->admitted - queue->active;
+    queue->leaving -= queue->leaving * passed_ms / QUEUE_LEAVING_MS;
+    if (passed_ms > 0)
+        queue->leaving += (int64_t)(done - queue->done_seen) * 1000;
+    queue->done_seen = done;
+}
+
+/* Who will have left until somebody called now comes; at most an eighth of those who may be inside. */
+static uint32_t soon_gone(const struct queue *queue) {
+    int64_t gone = queue->leaving * (queue->delay_sum / QUEUE_DELAY_WEIGHT) / QUEUE_LEAVING_MS / 1000;
+    int64_t most = queue->settings.max_active / 8;
+    return (uint32_t)(gone < most ? gone : most);
+}
+
+static bool has_headroom(const struct queue *queue, uint32_t share, uint32_t gone) {
     uint64_t wanted = (uint64_t)queue->active + queue->door_asking;
-    return wanted + expected_of(&queue->young, share) + expected_of(&queue->old, share) < queue->settings.max_active;
+    return wanted + expected_of(&queue->young, share) + expected_of(&queue->old, share) <
+           (uint64_t)queue->settings.max_active + gone;
 }
 
 /* Thousandths of the drip's rate that the door asks for: a twentieth more than all while it is empty, so that chance
@@ -196,10 +214,12 @@ static void add_credit(struct queue *queue, int64_t passed_ms, uint32_t share) {
 void calls_make(struct queue *queue, int64_t passed_ms) {
     uint32_t share = share_permille(queue);
     add_credit(queue, passed_ms, share);
+    see_leaving(queue, passed_ms);
+    uint32_t gone = soon_gone(queue);
     for (int looked = 0; looked < QUEUE_CALLS_A_TICK && queue->serving < queue->issued; looked++) {
         uint32_t number = number_at(queue, queue->serving + 1);
         if (place_entry(queue, number)->state == PLACE_WAITING) {
-            if (queue->credit < DRIP_TOKEN || !has_headroom(queue, share))
+            if (queue->credit < DRIP_TOKEN || !has_headroom(queue, share, gone))
                 return;
             queue->credit -= DRIP_TOKEN;
         }

@@ -1,8 +1,9 @@
 /* The door: who was called, came, and found the room full. And the claim, which is where the bounds are kept.
  *
  * The happy path: queue_claim() finds a token of the drip and a free place, takes both and begins a stay. Otherwise the
- * fan is put down at the door, by position. Whoever claims there is let in if fewer stand before them and ask than the
- * room takes just now; so the lowest position goes first, and who has gone away holds nobody up.
+ * fan is put down at the door, by position. Whoever claims there is let in if fewer stand before them than the room
+ * takes just now; so the lowest position goes first. Only those count who have asked and are not late to ask again: the
+ * drip keeps no tokens for long, so who is late would cost everybody time.
  *
  * What can go wrong: the door itself is full. Then the fan is told the same, and the window goes on.
  */
@@ -15,6 +16,35 @@ uint32_t door_room(const struct queue *queue) {
         return 0;
     uint32_t places = queue->settings.max_active - queue->active, tokens = drip_tokens(&queue->drip);
     return places < tokens ? places : tokens;
+}
+
+/* For who has so many at the door before them. */
+static uint32_t retry_seconds(const struct queue *queue, uint32_t before) {
+    if (!queue_runs(queue))
+        return 10;
+    uint64_t flow = (uint64_t)queue->drip.rate_per_minute * queue->drip.factor;
+    uint64_t seconds = 1 + (uint64_t)before * DRIP_TOKEN / (flow * 1000);
+    if (seconds < 3 && queue->active >= queue->settings.max_active)
+        seconds = 3;
+    return seconds < 10 ? (uint32_t)seconds : 10;
+}
+
+uint32_t queue_retry_seconds(const struct queue *queue) {
+    return retry_seconds(queue, queue->door_asking);
+}
+
+uint32_t queue_retry_seconds_of(const struct queue *queue, uint32_t number) {
+    if (!place_is_issued(queue, number) || place_entry(queue, number)->state != PLACE_DOOR)
+        return queue_retry_seconds(queue);
+    return retry_seconds(queue, door_index(queue, place_entry(queue, number)->at));
+}
+
+static int32_t hold_ms(const struct queue *queue, uint32_t before) {
+    return (int32_t)retry_seconds(queue, before) * 1000 + QUEUE_DOOR_GRACE_MS;
+}
+
+static bool is_holding(const struct queue *queue, const struct door_fan *fan) {
+    return fan->is_asking && queue->now_ms - fan->asked_ms <= fan->hold_ms;
 }
 
 uint32_t door_index(const struct queue *queue, uint32_t position) {
@@ -46,6 +76,7 @@ void door_add(struct queue *queue, uint32_t number) {
     *fan = (struct door_fan){.number = number,
                              .position = position,
                              .asked_ms = queue->now_ms,
+                             .hold_ms = hold_ms(queue, index),
                              .used_ms = (int32_t)(window_used_ms(queue, position) - walked_ms),
                              .is_asking = true};
     queue->door_count++;
@@ -69,7 +100,7 @@ void door_walk(struct queue *queue) {
     for (uint32_t i = 0; i < queue->door_count; i++) {
         struct door_fan fan = queue->door[i];
         bool was_let_in = before < room;
-        before += fan.is_asking;
+        before += is_holding(queue, &fan);
         fan.is_asking = fan.is_asking && queue->now_ms - fan.asked_ms <= QUEUE_DOOR_PATIENCE_MS;
         if (was_let_in || !fan.is_asking) {
             int64_t used_ms = fan.used_ms + passed_ms;
@@ -88,14 +119,14 @@ void door_walk(struct queue *queue) {
     queue->door_walked_open_ms = queue->open_ms;
 }
 
-/* Whether fewer stand before that position and ask than the room takes. */
+/* Whether fewer stand before that position, and are about to ask, than the room takes. */
 static bool is_let_in(const struct queue *queue, uint32_t position) {
     uint32_t room = door_room(queue);
     if (room == 0 || queue->door_asking < room)
         return room > 0;
     uint32_t before = 0;
     for (uint32_t i = 0; i < queue->door_count && queue->door[i].position < position; i++) {
-        before += queue->door[i].is_asking;
+        before += is_holding(queue, &queue->door[i]);
         if (before == room)
             return false;
     }
@@ -106,9 +137,11 @@ static bool is_let_in(const struct queue *queue, uint32_t position) {
 static bool wait_at_the_door(struct queue *queue, uint32_t number) {
     struct place_entry *entry = place_entry(queue, number);
     if (entry->state == PLACE_DOOR) {
-        struct door_fan *fan = &queue->door[door_index(queue, entry->at)];
+        uint32_t index = door_index(queue, entry->at);
+        struct door_fan *fan = &queue->door[index];
         assert(fan->number == number);
         fan->asked_ms = queue->now_ms;
+        fan->hold_ms = hold_ms(queue, index);
         queue->door_asking += !fan->is_asking;
         fan->is_asking = true;
         return false;
@@ -172,14 +205,4 @@ enum result queue_claim(struct queue *queue, uint32_t number, int64_t now_ms, st
         break;
     }
     return RESULT_TURN_MISSED;
-}
-
-uint32_t queue_retry_seconds(const struct queue *queue) {
-    if (!queue_runs(queue))
-        return 10;
-    uint64_t flow = (uint64_t)queue->drip.rate_per_minute * queue->drip.factor;
-    uint64_t seconds = 1 + (uint64_t)queue->door_asking * DRIP_TOKEN / (flow * 1000);
-    if (seconds < 3 && queue->active >= queue->settings.max_active)
-        seconds = 3;
-    return seconds < 10 ? (uint32_t)seconds : 10;
 }

@@ -25,7 +25,8 @@
  *
  * The claim enforces the bounds: a token of the drip and a free place of max_active, or the fan waits at the door: the
  * lowest position first, the claim window standing still while the room is full for them. A fan at the door who does
- * not ask again for QUEUE_DOOR_PATIENCE_MS is passed over (the window runs again) until they do.
+ * not ask again when told to (QUEUE_DOOR_GRACE_MS later) is passed over until they do, and after
+ * QUEUE_DOOR_PATIENCE_MS the window runs again.
  *
  * Memory: 16 bytes a place and 4 for the table by user, 4 more if the pre-queue was shuffled: at most 24 a fan; passes
  * beside it grow with those inside.
@@ -41,6 +42,7 @@
 
 #include <stddef.h>
 
+#define QUEUE_DOOR_GRACE_MS 2000
 #define QUEUE_DOOR_PATIENCE_MS 15000
 #define QUEUE_TICK_MOST_MS 5000 /* more between two ticks counts as that much: a machine that slept costs no turn */
 
@@ -150,8 +152,11 @@ struct queue_counts {
     int64_t open_ms;                 /* how long the show has been open: the clock of the claim windows */
 };
 void queue_count(const struct queue *queue, struct queue_counts *counts);
-/* How long who is refused at the door, or next in turn, should wait before asking again: 1 to 10 seconds. */
+/* How long who comes to the door now, or is next in turn, should wait before asking again: 1 to 10 seconds. */
 uint32_t queue_retry_seconds(const struct queue *queue);
+/* The same for one place: at the door about as long as the drip needs for those before it. Who has to be refused should
+ * be told this: were they all told the same, the first at the door would ask too seldom, and tokens be lost. */
+uint32_t queue_retry_seconds_of(const struct queue *queue, uint32_t number);
 
 /* ---- restart: what the record and the ledger have, in the order in which it happened; then queue_end_restore() ----
  */

@@ -20,6 +20,8 @@
 #define QUEUE_SHARE_ONE 1000      /* the share of those who come, in thousandths */
 #define QUEUE_SHARE_LEAST 50
 #define QUEUE_SHARE_FIRST 20 /* calls that the share at the beginning stands for */
+#define QUEUE_DELAY_WEIGHT 64
+#define QUEUE_LEAVING_MS 10000
 #define QUEUE_SHARE_MOST 600 /* calls that are remembered */
 
 /* A place: 16 bytes of which there may be millions. */
@@ -43,6 +45,7 @@ struct door_fan {
     uint32_t number;
     uint32_t position;
     int64_t asked_ms; /* last */
+    int32_t hold_ms;  /* so long after that nobody is let in before them: until they were told to ask again */
     int32_t used_ms;  /* of the claim window, at the last walk */
     bool is_asking;   /* asked within QUEUE_DOOR_PATIENCE_MS of the last look */
 };
@@ -91,6 +94,9 @@ struct queue {
     uint32_t learned_count;            /* the first so many grains are learned */
     struct call_count young, old;      /* of the grains that are not learned, and of those that are */
     int64_t share_called, share_shown; /* what was learned, in thousandths of a call */
+    int64_t delay_sum;                 /* from call to claim, on average, times QUEUE_DELAY_WEIGHT */
+    int64_t leaving;                   /* ends of the last QUEUE_LEAVING_MS, in thousandths, fading */
+    uint64_t done_seen;                /* ends at the last tick */
 
     uint32_t active, stays_used, stay_free; /* slot plus one */
     struct deadlines ends;

@@ -118,6 +118,7 @@ void queue_end_restore(struct queue *queue, int64_t now_ms) {
     drip_init(&queue->drip, queue->settings.rate_per_minute, queue->now_ms);
     queue->drip.factor = factor;
     queue->credit = 0;
+    queue->done_seen = queue->admitted - queue->active;
     for (uint32_t i = 0; i < queue->door_count; i++) {
         queue->door[i].is_asking = false;
         queue->door[i].used_ms = 0;
