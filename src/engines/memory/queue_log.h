@@ -8,8 +8,9 @@
  * A record is written from its second byte on; its kind is stored last, with release, and zeros follow it. So a process
  * killed at any instruction leaves whole records and then a zero byte: everything that was appended is there at the
  * next start. Pages that a power loss kept back can leave anything: when neither the boot is the same nor the files
- * were closed in order, the chain is checked, and everything behind the last HEAD that verifies (but nothing that is
- * known to have been on disk) is cut off. What is damaged before that was on disk once: that is CORRUPT.
+ * were closed in order, the chain is checked with its signatures, and everything behind the last HEAD that verifies
+ * (but nothing that is known to have been on disk) is cut off. What is damaged before that was on disk once: that is
+ * CORRUPT.
  *
  * A place's secret is written before its JOIN, and put on disk before it, so that a JOIN that is kept has its secret.
  *

@@ -22,7 +22,13 @@ struct opening {
     /* while the chain is checked */
     crypto_hash_sha256_state hash;
     uint64_t good; /* where the last HEAD that verifies ends */
-    uint64_t unhashed;
+    struct {
+        uint32_t id;
+        uint8_t public_key[KEY_PUBLIC_BYTES];
+    } keys[LIMIT_KEY_GENERATIONS]; /* the newest */
+    unsigned key_count;
+
+    uint64_t unhashed; /* at the replay: where the last HEAD ends */
 };
 
 #define fault_says(opening, ...) snprintf((opening)->fault, (opening)->fault_size, __VA_ARGS__)
@@ -142,19 +148,35 @@ static enum result check_start(struct opening *opening) {
 
 /* ---- where it ends, after a power loss ---- */
 
+static void note_public_key(struct opening *opening, const struct record_event *event) {
+    unsigned at = opening->key_count++ % LIMIT_KEY_GENERATIONS;
+    opening->keys[at].id = event->number;
+    memcpy(opening->keys[at].public_key, event->public_key, KEY_PUBLIC_BYTES);
+}
+
+static bool is_signed(const struct opening *opening, uint64_t offset, const struct record_event *head) {
+    for (unsigned i = 0; i < opening->key_count && i < LIMIT_KEY_GENERATIONS; i++)
+        if (opening->keys[i].id == head->number)
+            return record_head_is_signed(opening->keys[i].public_key, &opening->log->show_id, offset, head);
+    return false;
+}
+
+/* A HEAD's own bytes are in no hash before the next one's, so its signature is looked at too. */
 static bool check_record(void *context, uint64_t offset, struct bytes bytes, const struct record_event *event,
                          const struct place_secret *secret) {
     struct opening *opening = context;
     bool was_on_disk = offset < opening->mark.length;
     if (event->kind == RECORD_JOIN && secret->user == 0 && event->number > opening->mark.numbers)
         return false;
+    if (event->kind == RECORD_KEY)
+        note_public_key(opening, event);
     if (event->kind != RECORD_HEAD) {
         crypto_hash_sha256_update(&opening->hash, (const uint8_t *)bytes.at, bytes.length);
         return true;
     }
     uint8_t hash[RECORD_HASH_BYTES];
     crypto_hash_sha256_final(&opening->hash, hash);
-    if (memcmp(hash, event->head.hash, sizeof hash) != 0)
+    if (memcmp(hash, event->head.hash, sizeof hash) != 0 || (!was_on_disk && !is_signed(opening, offset, event)))
         return false;
     crypto_hash_sha256_init(&opening->hash);
     crypto_hash_sha256_update(&opening->hash, hash, sizeof hash);
