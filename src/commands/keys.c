@@ -4,11 +4,12 @@
 #include "commands/common.h"
 #include "runtime/key_files.h"
 
+#include <limits.h>
 #include <stdio.h>
 
 static const char help[] =
-    "usage: onsale keys list|rotate [--keys FOLDER]\n"
-    "       onsale keys retire ID [--keys FOLDER]\n\n"
+    "usage: onsale keys list|rotate [--data FOLDER | --keys FOLDER]\n"
+    "       onsale keys retire ID [--data FOLDER | --keys FOLDER]\n\n"
     "The keys that passes and queue tickets are made with. The newest one makes new ones, all of them check old ones. "
     "Nodes of one\n"
     "installation share the folder, or have copies of it; they take up what has changed on SIGHUP, or when they start "
@@ -16,7 +17,8 @@ static const char help[] =
     "  list            each key, when it was made, and which one signs\n"
     "  rotate          make a key that signs from now on\n"
     "  retire ID       remove an old key: every place and pass that was made with it is void\n"
-    "  --keys FOLDER   where the keys are (default onsale-data/keys)\n";
+    "  --data FOLDER   the server's data folder, where they are in keys/ (default onsale-data)\n"
+    "  --keys FOLDER   where they are, if they are elsewhere\n";
 
 static int list(const char *folder) {
     static struct key_files files;
@@ -64,7 +66,8 @@ static int retire(const char *folder, const char *text) {
 }
 
 int command_keys(int count, char **arguments) {
-    const char *folder = "onsale-data/keys", *words[2] = {"", NULL};
+    const char *data = "onsale-data", *folder = NULL, *words[2] = {"", NULL};
+    char inside[PATH_MAX];
     int given = 0;
     for (int i = 0; i < count; i++) {
         if (strcmp(arguments[i], "--help") == 0 || strcmp(arguments[i], "-h") == 0) {
@@ -73,12 +76,18 @@ int command_keys(int count, char **arguments) {
         }
         if (strcmp(arguments[i], "--keys") == 0 && i + 1 < count) {
             folder = arguments[++i];
+        } else if (strcmp(arguments[i], "--data") == 0 && i + 1 < count) {
+            data = arguments[++i];
         } else if (arguments[i][0] != '-' && given < 2) {
             words[given++] = arguments[i];
         } else {
             say_failure("'%s' is not understood, or lacks its value; onsale keys --help lists what is", arguments[i]);
             return 2;
         }
+    }
+    if (!folder) {
+        snprintf(inside, sizeof inside, "%s/keys", data);
+        folder = inside;
     }
     if (strcmp(words[0], "list") == 0 && given == 1)
         return list(folder);

@@ -206,10 +206,8 @@ static enum result read_key(struct folder *folder, const char *name) {
                           "needs any more",
                           folder->path, LIMIT_KEY_FILES);
     }
-    if (result == RESULT_OK) {
-        key_derive(&key);
+    if (result == RESULT_OK)
         insert(folder, &key);
-    }
     sodium_memzero(&key, sizeof key);
     sodium_memzero(room, sizeof room);
     sodium_memzero(again_room, sizeof again_room);
@@ -275,7 +273,11 @@ static enum result look(struct folder *folder) {
                     "it",
                     folder->path);
     enum result result = read_blinding(folder); /* first: a key is there before it */
-    return result == RESULT_OK ? read_keys(folder) : result;
+    if (result == RESULT_OK)
+        result = read_keys(folder);
+    for (uint32_t i = 0; result == RESULT_OK && i < folder->ring.count; i++)
+        key_derive(&folder->ring.of[i]);
+    return result;
 }
 
 static void leave(struct folder *folder) {
