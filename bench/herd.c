@@ -10,10 +10,8 @@
  * What can go wrong: a lost connection is counted as broken and not opened again; with none left the run ends.
  */
 #include "bench/herd.h"
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,53 +25,25 @@
 #define DRAIN_NS (5 * SECOND_NS)
 #define SILENCE_NS (30 * SECOND_NS) /* a server that answers nothing for so long has ended the run */
 
-static const char usage[] = "usage: onsale-herd get|reserve|sellout|idle --server HOST:PORT [options]\n"
+static const char usage[] = "usage: onsale-herd get|join|reserve|sellout|idle --server HOST:PORT [options]\n"
                             "  --connections N      (64)\n"
                             "  --depth N            requests sent together on a connection (1)\n"
                             "  --warm-up SECONDS    before anything is counted (0.5); none for sellout\n"
                             "  --seconds SECONDS    that are counted (3); sellout ends by itself\n"
+                            "  --requests N         join: ends when so many are answered, all of them counted\n"
                             "  --pid PID            the server's, to report its CPU time\n"
                             "  --path PATH          get, idle: what to ask for\n"
                             "  --if-none-match TAG  get\n"
                             "  --accept-encoding E  get\n"
-                            "  --show UUID          reserve, sellout: whose seats; may be repeated\n"
+                            "  --show UUID          reserve, sellout: whose seats; may be repeated; join: whose queue\n"
+                            "  --users-before N     join: the first fan is uN+1 (0)\n"
+                            "  --fans FILE          reserve: lines SHOW USER PASS (PASS -: none), who take turns\n"
                             "  --seats-from H:P     reserve, sellout: whose list of seats is read (the server's own)\n"
                             "  --token TOKEN        sellout: the payment_token\n"
                             "  --spin               never sleep: the server is not charged for waking this core up\n"
                             "  --best               sellout: best available instead of named seats\n";
 
 static char receive_bytes[1 << 18];
-
-int64_t herd_now_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * SECOND_NS + now.tv_nsec;
-}
-
-void *herd_realloc(void *old, size_t bytes) {
-    void *grown = realloc(old, bytes);
-    if (!grown) {
-        fprintf(stderr, "onsale-herd: out of memory\n");
-        exit(2);
-    }
-    return grown;
-}
-
-int herd_connect(const char *host, uint16_t port) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
-    if (inet_pton(AF_INET, host, &address.sin_addr) != 1)
-        return -1;
-    int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int on = 1;
-    if (descriptor < 0)
-        return -1;
-    if (connect(descriptor, (struct sockaddr *)&address, sizeof address) != 0 ||
-        setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0) {
-        close(descriptor);
-        return -1;
-    }
-    return descriptor;
-}
 
 /* --- one connection --- */
 
@@ -216,7 +186,7 @@ struct outcome {
 
 static struct outcome run(struct herd *herd) {
     const struct options *options = &herd->options;
-    bool timed = !options->mode->ends_by_itself;
+    bool timed = !options->mode->ends_by_itself && options->requests_most == 0;
     int64_t start_ns = herd_now_ns(), window_ns = start_ns, cpu_ns = 0;
     int64_t opens_ns = timed ? start_ns + (int64_t)(options->warm_up_seconds * SECOND_NS) : start_ns;
     int64_t closes_ns = opens_ns + (int64_t)(options->seconds * SECOND_NS);
@@ -302,29 +272,18 @@ static void report(const struct herd *herd, struct outcome outcome) {
 /* --- the command line --- */
 
 static const struct mode *mode_named(const char *name) {
-    static const struct mode *const modes[] = {&mode_get, &mode_reserve, &mode_sellout, &mode_idle};
+    static const struct mode *const modes[] = {&mode_get, &mode_join, &mode_reserve, &mode_sellout, &mode_idle};
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
         if (strcmp(modes[i]->name, name) == 0)
             return modes[i];
     return NULL;
 }
 
-/* Cuts "HOST:PORT" in two. */
-static bool read_address(char *value, const char **host, uint16_t *port) {
-    char *colon = strrchr(value, ':');
-    if (!colon)
-        return false;
-    *colon = 0;
-    *host = value;
-    *port = (uint16_t)strtoul(colon + 1, NULL, 10);
-    return *port > 0;
-}
-
 static bool read_option(const char *name, char *value, struct options *options) {
     if (strcmp(name, "--server") == 0)
-        return read_address(value, &options->host, &options->port);
+        return herd_read_address(value, &options->host, &options->port);
     if (strcmp(name, "--seats-from") == 0)
-        return read_address(value, &options->seats_host, &options->seats_port);
+        return herd_read_address(value, &options->seats_host, &options->seats_port);
     if (strcmp(name, "--connections") == 0)
         options->connections = (unsigned)strtoul(value, NULL, 10);
     else if (strcmp(name, "--depth") == 0)
@@ -335,6 +294,12 @@ static bool read_option(const char *name, char *value, struct options *options) 
         options->seconds = strtod(value, NULL);
     else if (strcmp(name, "--pid") == 0)
         options->server_pid = (int)strtol(value, NULL, 10);
+    else if (strcmp(name, "--requests") == 0)
+        options->requests_most = strtoull(value, NULL, 10);
+    else if (strcmp(name, "--users-before") == 0)
+        options->users_before = strtoull(value, NULL, 10);
+    else if (strcmp(name, "--fans") == 0)
+        options->fans_path = value;
     else if (strcmp(name, "--path") == 0)
         options->path = value;
     else if (strcmp(name, "--if-none-match") == 0)
@@ -369,11 +334,13 @@ static bool read_options(int count, char **words, struct options *options) {
         options->seats_host = options->host;
         options->seats_port = options->port;
     }
-    bool wants_path = options->mode == &mode_get, wants_show = options->mode->wants_pairs;
+    bool wants_path = options->mode == &mode_get;
     return options->host && options->connections >= 1 && options->connections <= HERD_CONNECTIONS_MAX &&
            options->depth >= 1 && options->depth <= HERD_DEPTH_MAX &&
            (options->depth == 1 || !options->mode->ends_by_itself) && (!wants_path || options->path) &&
-           (!wants_show || options->show_count > 0) &&
+           (!options->mode->wants_show || options->show_count > 0) &&
+           (!options->requests_most || options->mode == &mode_join) &&
+           (!options->fans_path || options->mode == &mode_reserve) &&
            (!options->path || strlen(options->path) < HERD_REQUEST_BYTES / 2);
 }
 
@@ -395,6 +362,11 @@ int main(int count, char **words) {
             return 1;
         }
     }
+    if (herd.options.fans_path && fans_read(&herd.fans, herd.options.fans_path) != RESULT_OK) {
+        fprintf(stderr, "onsale-herd: cannot read the fans of '%s'\n", herd.options.fans_path);
+        return 1;
+    }
+    herd.users = herd.options.users_before;
     if (!open_connections(&herd))
         return 1;
     struct outcome outcome = run(&herd);
@@ -412,5 +384,6 @@ int main(int count, char **words) {
     }
     free(herd.connections);
     pairs_release(&herd.pairs);
+    fans_release(&herd.fans);
     return 0;
 }

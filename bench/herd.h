@@ -18,6 +18,16 @@
 #define HERD_REQUEST_BYTES 1024
 #define HERD_STATUSES 600
 
+/* --- herd_socket.c: of all load generators --- */
+
+int64_t herd_now_ns(void);
+/* realloc, or the end of the program: a load generator without memory measures nothing. */
+void *herd_realloc(void *old, size_t bytes);
+/* A connected socket, still blocking, or -1. */
+int herd_connect(const char *host, uint16_t port);
+/* Cuts "HOST:PORT" in two. */
+bool herd_read_address(char *value, const char **host, uint16_t *port);
+
 /* --- herd_reader.c: answers out of a stream of bytes --- */
 
 struct answer {
@@ -73,6 +83,28 @@ struct pair_list {
 MUST_USE enum result pairs_read(struct pair_list *list, const char *host, uint16_t port, const char *show_id);
 void pairs_release(struct pair_list *list);
 
+/* --- herd_fans.c: who reserves --- */
+
+#define FAN_PASS_BYTES 512
+
+struct fan {
+    char show_id[40], user[40], pass[FAN_PASS_BYTES]; /* pass "": none */
+};
+
+struct fan_list {
+    struct fan *fans;
+    size_t count, room;
+    /* those of the show that was asked for last, and whose turn it is of them */
+    const char *show_id;
+    size_t first, end, next;
+};
+
+/* Reads lines "SHOW USER PASS", PASS being - for none; a show's stand together. */
+MUST_USE enum result fans_read(struct fan_list *list, const char *path);
+/* The show's fans in turn; NULL: it has none. `show_id` is compared by its address first. */
+const struct fan *fans_next(struct fan_list *list, const char *show_id);
+void fans_release(struct fan_list *list);
+
 /* --- herd_modes.c and herd.c --- */
 
 struct herd;
@@ -95,7 +127,7 @@ struct connection {
 
 struct mode {
     const char *name;
-    bool wants_bodies, wants_pairs;
+    bool wants_bodies, wants_pairs, wants_show;
     bool ends_by_itself; /* when nothing is under way, rather than by the clock */
     /* Writes the connection's next request, HERD_REQUEST_BYTES at most; 0 when it has nothing to send now. */
     size_t (*compose)(struct herd *herd, struct connection *connection, char *out);
@@ -103,7 +135,7 @@ struct mode {
     void (*answered)(struct herd *herd, struct connection *connection, const struct answer *answer, int64_t took_ns);
 };
 
-extern const struct mode mode_get, mode_reserve, mode_sellout, mode_idle;
+extern const struct mode mode_get, mode_join, mode_reserve, mode_sellout, mode_idle;
 
 struct options {
     const struct mode *mode;
@@ -116,6 +148,9 @@ struct options {
     const char *accept_encoding; /* get */
     const char *shows[LIMIT_SHOWS];
     size_t show_count;
+    const char *fans_path;     /* reserve; NULL: each request is another fan's, without a pass */
+    uint64_t users_before;     /* join: the first is the next after so many */
+    uint64_t requests_most;    /* join: ends when so many are answered, instead of by the clock; 0: no such end */
     const char *payment_token; /* sellout; NULL: none is sent */
     bool best_available;       /* sellout: not by name */
     bool spin;                 /* never sleep */
@@ -132,6 +167,7 @@ struct herd {
     uint64_t outstanding;   /* answers still to come, on all of them */
     bool stopping;          /* send nothing more */
     struct pair_list pairs;
+    struct fan_list fans;
     uint64_t users; /* made up so far */
     bool exhausted; /* a connection found nothing more to ask for */
 
@@ -146,11 +182,5 @@ struct herd {
     uint64_t bookings, pending, given_up;
     struct histogram reserve_latency, confirm_latency;
 };
-
-int64_t herd_now_ns(void);
-/* realloc, or the end of the program: a load generator without memory measures nothing. */
-void *herd_realloc(void *old, size_t bytes);
-/* A connected socket, still blocking, or -1. */
-int herd_connect(const char *host, uint16_t port);
 
 #endif

@@ -1,6 +1,7 @@
 /* What the herd asks for: one table entry a mode.
  *
  * get      the same GET again and again
+ * join     a place in the queue, each request another fan's
  * reserve  two named seats, each request others, until the time is over or the shows are full
  * sellout  reserve two seats, confirm, and the next two, until nothing is left: what a sale is made of
  * idle     one GET a connection (or none), then nothing
@@ -39,13 +40,15 @@ static char *put_user(char *at, struct herd *herd) {
 }
 
 static size_t put_post(const struct herd *herd, char *out, const char *before_id, const char *id, const char *after_id,
-                       const char *body, size_t body_bytes) {
+                       const char *pass, const char *body, size_t body_bytes) {
     char *at = put(out, "POST ");
     at = put(at, before_id);
     at = put(at, id);
     at = put(at, after_id);
     at = put(at, " HTTP/1.1\r\nHost: ");
     at = put(at, herd->options.host);
+    if (pass[0])
+        at = put(put(at, "\r\nAuthorization: Bearer "), pass);
     at = put(at, "\r\nContent-Type: application/json\r\nContent-Length: ");
     at = put_number(at, body_bytes);
     at = put(at, "\r\n\r\n");
@@ -69,15 +72,17 @@ static size_t put_get(const struct herd *herd, char *out, const char *path, cons
 }
 
 static size_t put_reserve(struct herd *herd, char *out, const struct seat_pair *pair) {
+    const struct fan *fan = herd->options.fans_path ? fans_next(&herd->fans, pair->show_id) : NULL;
     char body[512];
     char *at = put(body, "{\"seat_ids\":[\"");
     at = put(at, pair->seat[0]);
     at = put(at, "\",\"");
     at = put(at, pair->seat[1]);
     at = put(at, "\"],\"user_id\":\"");
-    at = put_user(at, herd);
+    at = fan ? put(at, fan->user) : put_user(at, herd);
     at = put(at, "\"}");
-    return put_post(herd, out, "/api/v1/shows/", pair->show_id, "/seats/reserve", body, (size_t)(at - body));
+    return put_post(herd, out, "/api/v1/shows/", pair->show_id, "/seats/reserve", fan ? fan->pass : "", body,
+                    (size_t)(at - body));
 }
 
 static struct seat_pair *take_pair(struct herd *herd) {
@@ -86,7 +91,7 @@ static struct seat_pair *take_pair(struct herd *herd) {
     return &herd->pairs.pairs[herd->pairs.next++];
 }
 
-/* --- get, idle, reserve --- */
+/* --- get, idle, join, reserve --- */
 
 static size_t get_compose(struct herd *herd, struct connection *connection, char *out) {
     (void)connection;
@@ -102,6 +107,18 @@ static size_t idle_compose(struct herd *herd, struct connection *connection, cha
         return 0;
     connection->step = SALE_DONE;
     return put_get(herd, out, herd->options.path, "");
+}
+
+static size_t join_compose(struct herd *herd, struct connection *connection, char *out) {
+    (void)connection;
+    const struct options *options = &herd->options;
+    if (options->requests_most && herd->users - options->users_before == options->requests_most)
+        return 0;
+    char body[64];
+    char *at = put(body, "{\"user_id\":\"");
+    at = put_user(at, herd);
+    at = put(at, "\"}");
+    return put_post(herd, out, "/api/v1/shows/", options->shows[0], "/queue", "", body, (size_t)(at - body));
 }
 
 static size_t reserve_compose(struct herd *herd, struct connection *connection, char *out) {
@@ -121,7 +138,8 @@ static size_t put_reserve_best(struct herd *herd, char *out) {
     char *at = put(body, "{\"best_available\":{\"quantity\":2},\"user_id\":\"");
     at = put_user(at, herd);
     at = put(at, "\"}");
-    return put_post(herd, out, "/api/v1/shows/", herd->options.shows[0], "/seats/reserve", body, (size_t)(at - body));
+    return put_post(herd, out, "/api/v1/shows/", herd->options.shows[0], "/seats/reserve", "", body,
+                    (size_t)(at - body));
 }
 
 static size_t put_confirm(const struct herd *herd, char *out, const char *reservation_id) {
@@ -131,7 +149,7 @@ static size_t put_confirm(const struct herd *herd, char *out, const char *reserv
     if (herd->options.payment_token)
         at = put(put(at, "\",\"payment_token\":\""), herd->options.payment_token);
     at = put(at, "\"}");
-    return put_post(herd, out, "/api/v1/bookings/confirm", "", "", body, (size_t)(at - body));
+    return put_post(herd, out, "/api/v1/bookings/confirm", "", "", "", body, (size_t)(at - body));
 }
 
 static size_t sellout_compose(struct herd *herd, struct connection *connection, char *out) {
@@ -233,7 +251,15 @@ static void sellout_answered(struct herd *herd, struct connection *connection, c
     }
 }
 
-const struct mode mode_get = {"get", false, false, false, get_compose, count_only};
-const struct mode mode_reserve = {"reserve", false, true, false, reserve_compose, count_only};
-const struct mode mode_sellout = {"sellout", true, true, true, sellout_compose, sellout_answered};
-const struct mode mode_idle = {"idle", false, false, true, idle_compose, count_only};
+const struct mode mode_get = {.name = "get", .compose = get_compose, .answered = count_only};
+const struct mode mode_join = {.name = "join", .wants_show = true, .compose = join_compose, .answered = count_only};
+const struct mode mode_reserve = {
+    .name = "reserve", .wants_show = true, .wants_pairs = true, .compose = reserve_compose, .answered = count_only};
+const struct mode mode_sellout = {.name = "sellout",
+                                  .wants_bodies = true,
+                                  .wants_show = true,
+                                  .wants_pairs = true,
+                                  .ends_by_itself = true,
+                                  .compose = sellout_compose,
+                                  .answered = sellout_answered};
+const struct mode mode_idle = {.name = "idle", .ends_by_itself = true, .compose = idle_compose, .answered = count_only};

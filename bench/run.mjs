@@ -1,12 +1,17 @@
 // The driver of script/bench: runs the rows one after the other, tells each outcome as it comes, writes the report.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { BUILD } from './lib/processes.mjs';
 import { asMarkdown, asText, machine, versions } from './lib/report.mjs';
 import { reserve, reservePipelined } from './rows/reserve.mjs';
 import { seatsBits, seatsUnchanged, snapshots } from './rows/seats.mjs';
+import { queueJoin, queueStatus } from './rows/queue.mjs';
+import { queueMillion } from './rows/queue_million.mjs';
+import { queueWatchers } from './rows/queue_watchers.mjs';
 import { selloutFree, selloutPaid } from './rows/sellout.mjs';
 import { memory } from './rows/memory.mjs';
 import { bestAvailable, holdStore, ledger } from './rows/engines.mjs';
+import { push } from './rows/push.mjs';
 import { peer } from './rows/peer.mjs';
 
 // In the order of the report. Each gives one row or more.
@@ -14,6 +19,10 @@ const BENCHES = {
     reserve,
     pipelined: reservePipelined,
     ledger,
+    queue_join: queueJoin,
+    queue_status: queueStatus,
+    queue_million: queueMillion,
+    queue_watchers: queueWatchers,
     seats_304: seatsUnchanged,
     seats_bits: seatsBits,
     snapshots,
@@ -22,6 +31,7 @@ const BENCHES = {
     memory,
     best_available: bestAvailable,
     hold_store: holdStore,
+    push,
 };
 
 const { values: options } = parseArgs({
@@ -65,7 +75,7 @@ for (const [name, bench] of Object.entries(benches)) {
 }
 
 const report = { machine: machine(), date: new Date().toISOString(), versions: versions(), rounds: settings.rounds, rows };
-const folder = only || options.quick ? 'build' : 'docs';
+const folder = only || options.quick ? BUILD : 'docs';
 mkdirSync(folder, { recursive: true });
 writeFileSync(`${folder}/performance.json`, `${JSON.stringify(report, null, 2)}\n`);
 writeFileSync(`${folder}/performance.md`, asMarkdown(report));

@@ -1,8 +1,8 @@
 // The load generator, on its own core; its JSON line as an object.
 import { spawn } from 'node:child_process';
-import { LOAD_CORE, run } from './processes.mjs';
+import { BUILD, LOAD_CORE, run } from './processes.mjs';
 
-export const HERD = 'build/bench/onsale-herd';
+export const HERD = `${BUILD}/bench/onsale-herd`;
 
 const words = (mode, options) => [
     mode,
@@ -26,20 +26,32 @@ export function onlyStatus(outcome, status) {
     return outcome;
 }
 
-// Connections that do nothing more: resolves when they are open; close() ends them.
-export function idleHerd(options) {
+// A program that tells a line of JSON, stays until close() is called, and may then tell another: what it told first, and
+// close(), which gives what it told last.
+function stay(program, all_words) {
     return new Promise((done, fail) => {
-        const child = spawn('taskset', ['-c', String(LOAD_CORE), HERD, ...words('idle', options)], {
+        const child = spawn('taskset', ['-c', String(LOAD_CORE), program, ...all_words], {
             stdio: ['pipe', 'pipe', 'inherit'],
         });
         let output = '';
         const ended = new Promise((end) => child.on('exit', end));
+        const last = () => JSON.parse(output.trim().split('\n').at(-1));
         child.on('error', fail);
-        child.on('exit', (code) => fail(new Error(`herd idle: ended with ${code}`)));
+        child.on('exit', (code) => fail(new Error(`${program}: ended with ${code}`)));
         child.stdout.on('data', (text) => {
             output += text;
             if (output.endsWith('\n'))
-                done({ ...JSON.parse(output), close: () => (child.stdin.end(), ended) });
+                done({ ...last(), close: async () => (child.stdin.end(), await ended, last()) });
         });
     });
 }
+
+// Connections that do nothing more: resolves when they are open.
+export const idleHerd = (options) => stay(HERD, words('idle', options));
+
+// WebSockets that read what they are sent: resolves when each has had its first frame.
+export const watchers = (options) => stay(`${BUILD}/bench/onsale-watchers`, words('', options).slice(1));
+
+// Fans who wait and poll as they are told, for so long; what came of it.
+export const pollers = async (options) =>
+    JSON.parse(await run(`${BUILD}/bench/onsale-pollers`, words('', options).slice(1), { core: LOAD_CORE }));

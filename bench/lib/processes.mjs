@@ -6,6 +6,8 @@ import { createServer, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+// Where the programs are; ONSALE_BUILD names another build folder than script/build's.
+export const BUILD = process.env.ONSALE_BUILD ?? 'build';
 export const SERVER_CORE = 0;
 export const LOAD_CORE = 1;
 
@@ -116,6 +118,12 @@ export function portOpen(port) {
         socket.on('connect', () => (socket.destroy(), done(true)));
         socket.on('error', () => done(false));
     });
+}
+
+// Memory in bytes: resident pages, those shared with other processes divided by how many share them.
+export function proportionalBytes(pid) {
+    const line = /^Pss:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'));
+    return Number(line[1]) * 1024;
 }
 
 // Resident memory in bytes.

@@ -1,7 +1,7 @@
 // The outcome as docs/performance.json, for programs, and docs/performance.md, for people.
 import { cpus, totalmem, release } from 'node:os';
 import { readFileSync } from 'node:fs';
-import { runNow } from './processes.mjs';
+import { BUILD, runNow } from './processes.mjs';
 
 const firstLine = (command, words) => {
     try {
@@ -26,7 +26,7 @@ export function machine() {
 
 export function versions() {
     return {
-        onsale: firstLine('build/onsale', ['version']),
+        onsale: firstLine(`${BUILD}/onsale`, ['version']),
         commit: firstLine('git', ['rev-parse', '--short=12', 'HEAD']),
         nginx: firstLine('sh', ['-c', 'nginx -v 2>&1']),
         sqlite: firstLine('sqlite3', ['--version']).split(' ')[0],

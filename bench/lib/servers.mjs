@@ -1,20 +1,28 @@
 // The servers that are compared: nginx, and ours.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { herd } from './herd.mjs';
-import { SERVER_CORE, freePort, newFolder, portOpen, run, start, until } from './processes.mjs';
+import { BUILD, SERVER_CORE, freePort, newFolder, portOpen, run, start, until } from './processes.mjs';
 
-export const ONSALE = 'build/onsale';
+export const ONSALE = `${BUILD}/onsale`;
 const ADMIN_TOKEN = 'bench-operator';
 
 // nginx as lean as it gets: one process, no log, files kept open. `files`: path → bytes; `constant`: the body that every
-// other path is answered with.
-export async function startNginx({ constant = null, files = {} }) {
+// other path is answered with; or `origin`: the server that every other path is fetched from, through a cache that does
+// as the answers' Cache-Control says, asks once for many and serves what it has while it asks again.
+export async function startNginx({ constant = null, files = {}, origin = null }) {
     const folder = newFolder('nginx');
     const port = await freePort();
     for (const [path, bytes] of Object.entries(files)) writeFileSync(join(folder, path), bytes);
     const locations = Object.keys(files).map((path) => `location = /${path} { root ${folder}; }`);
     if (constant !== null) locations.push(`location / { default_type application/json; return 200 '${constant}'; }`);
+    if (origin !== null)
+        locations.push(`location / { proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection '';
+            proxy_cache edge; proxy_cache_lock on; proxy_cache_use_stale updating; proxy_cache_background_update on; }`);
+    const edge =
+        origin === null
+            ? ''
+            : `proxy_cache_path ${folder}/cache keys_zone=edge:1m; upstream origin { server ${origin}; keepalive 16; }`;
     const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
         (name) => `${name}_temp_path ${folder}/${name};`,
     );
@@ -28,6 +36,7 @@ http {
     access_log off; server_tokens off; default_type application/octet-stream;
     keepalive_requests 1000000000; keepalive_timeout 600;
     sendfile on; tcp_nopush on; open_file_cache max=100;
+    ${edge}
     server { listen 127.0.0.1:${port};
         ${locations.join('\n        ')}
     }
@@ -48,9 +57,10 @@ export async function startConstantNginx(bytes) {
     return startNginx({ constant: 'x'.repeat(Math.max(1, bytes - head)) });
 }
 
-// Our server on free ports and a data directory of its own. Pinned to the servers' core unless told otherwise.
-export async function startOnsale(words = [], { core = SERVER_CORE } = {}) {
-    const data = newFolder('data');
+// Our server on free ports and a data directory of its own, or the one that another has left behind. Pinned to the
+// servers' core unless told otherwise.
+export async function startOnsale(words = [], { core = SERVER_CORE, data = newFolder('data') } = {}) {
+    rmSync(join(data, 'listen.json'), { force: true });
     const server = start(
         ONSALE,
         ['serve', '--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0', '--data', data, '--limits', 'off', ...words],
@@ -76,12 +86,13 @@ async function ask(server, method, path, body) {
     return text ? JSON.parse(text) : null;
 }
 
-// A show of rows × seats_per_row seats, named A1, A2 …, that is on sale, its waiting room off; its id.
-export async function makeShow(server, { rows, seats_per_row, amount = 5000 }) {
+// A show of rows × seats_per_row seats, named A1, A2 …, that is on sale; its id. `waiting_room`: its settings; none: off.
+export async function makeShow(server, { rows, seats_per_row, amount = 5000, waiting_room }) {
     const show = await ask(server, 'POST', '/api/v1/admin/shows', {
         event_name: 'Bench',
         start_time: '2099-06-01T19:00:00Z',
         on_sale_time: '2020-01-01T00:00:00Z',
+        waiting_room,
         plan: {
             sections: [{ name: '', rows, seats_per_row, category: 'Standard' }],
             prices: { Standard: { amount, currency: 'EUR' } },

@@ -2,10 +2,10 @@
 // ({"name","value","low","high"}); here they get their bars.
 import { existsSync } from 'node:fs';
 import { limitRow, noteRow } from '../lib/measure.mjs';
-import { newFolder, run } from '../lib/processes.mjs';
+import { BUILD, newFolder, run } from '../lib/processes.mjs';
 
-async function figuresOf(program, words) {
-    const path = `build/bench/${program}`;
+export async function figuresOf(program, words) {
+    const path = `${BUILD}/bench/${program}`;
     if (!existsSync(path)) throw new Error(`${path} is not built`);
     const figures = new Map();
     for (const line of (await run(path, words)).split('\n').filter((text) => text.startsWith('{'))) {
@@ -21,7 +21,7 @@ async function figuresOf(program, words) {
 }
 
 // A row of a ratio that the program made itself, round by round.
-const ratioOf = (figure, { name, what, sense, bar, figures = {} }) => ({
+export const ratioOf = (figure, { name, what, sense, bar, figures = {} }) => ({
     name,
     what,
     ratio: figure.value,
@@ -32,12 +32,12 @@ const ratioOf = (figure, { name, what, sense, bar, figures = {} }) => ({
     figures,
 });
 
-const limitOf = (figure, { name, what, sense, limit, unit, figures = {} }) =>
+export const limitOf = (figure, { name, what, sense, limit, unit, figures = {} }) =>
     limitRow({ name, what, values: [figure.low, figure.value, figure.high], limit, unit, sense, figures });
 
 export async function ledger({ quick }) {
     // Next to the build: an ordinary disk, where /tmp may be memory.
-    const told = await figuresOf('ledger_bench', ['--rounds', quick ? '1' : '5', '--folder', 'build/bench']);
+    const told = await figuresOf('ledger_bench', ['--rounds', quick ? '1' : '5', '--folder', `${BUILD}/bench`]);
     const value = (name) => told.of(name).value;
     return [
         ratioOf(told.of('ledger_over_bare_loop'), {
