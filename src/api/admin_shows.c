@@ -85,11 +85,15 @@ static void promise_show(struct call *call, const struct sale_terms *terms, int6
 
 /* On the clerk's thread: the show is in the ledger. */
 static void list_new_show(struct clerk_job *job, struct ledger_reader *reader) {
-    (void)reader;
     struct call *call = call_of_job(job);
     struct api *api = call->api;
     struct new_show *fresh = call->context;
+    char fault[400];
     enum result result = api->services.know_show(api->services.runtime, fresh->sale);
+    /* Fans may come at once: their room is there before the show is. */
+    if (result == RESULT_OK && fresh->terms.room.enabled &&
+        sale_phase(fresh->sale, call->now_ms) != SALE_STATUS_SCHEDULED)
+        result = room_open(api, fresh->sale, reader, fault, sizeof fault);
     if (result == RESULT_OK)
         result = sale_list_add(api->sales, fresh->sale);
     api->shows_being_made--;
