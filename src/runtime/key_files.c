@@ -152,8 +152,8 @@ static enum result read_private_file(struct folder *folder, const char *name, ch
         return fail(folder, RESULT_CORRUPT, "'%s/%s' is not a file", folder->path, name);
     if (status.st_mode & 077)
         return fail(folder, RESULT_FORBIDDEN,
-                    "'%s/%s' is open to others than its owner: chmod 600 it, and if somebody may have read it, onsale "
-                    "keys rotate",
+                    "'%s/%s' is open to others than its owner: chmod 600 it. If somebody may have read it: onsale keys "
+                    "rotate, then retire it",
                     folder->path, name);
     *text = (struct bytes){room, (size_t)length};
     return RESULT_OK;
