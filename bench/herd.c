@@ -73,6 +73,7 @@ static void send_batch(struct connection *connection) {
     if (length == 0)
         return;
     herd->outstanding += connection->outstanding;
+    herd->sent += connection->outstanding;
     connection->sent_ns = herd_now_ns();
     /* Nothing is under way on this connection, so the socket's buffer takes it all. */
     if (send(connection->descriptor, bytes, length, MSG_NOSIGNAL) != (ssize_t)length)
@@ -250,9 +251,10 @@ static double own_cpu_seconds(void) {
 
 static void report(const struct herd *herd, struct outcome outcome) {
     double requests = herd->requests > 0 ? (double)herd->requests : 1;
-    printf("{\"mode\":\"%s\",\"connections\":%u,\"depth\":%u,\"requests\":%llu,\"seconds\":%.4f,\"rate\":%.1f",
+    printf("{\"mode\":\"%s\",\"connections\":%u,\"depth\":%u,\"requests\":%llu,\"sent\":%llu,\"seconds\":%.4f,"
+           "\"rate\":%.1f",
            herd->options.mode->name, herd->options.connections, herd->options.depth, (unsigned long long)herd->requests,
-           outcome.seconds, (double)herd->requests / outcome.seconds);
+           (unsigned long long)herd->sent, outcome.seconds, (double)herd->requests / outcome.seconds);
     print_statuses(herd->statuses);
     printf(",\"broken\":%llu,\"exhausted\":%s,\"answer_bytes\":%zu", (unsigned long long)herd->broken,
            herd->exhausted ? "true" : "false", herd->answer_bytes);

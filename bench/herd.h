@@ -169,6 +169,7 @@ struct herd {
     struct pair_list pairs;
     struct fan_list fans;
     uint64_t users; /* made up so far */
+    uint64_t sent;  /* requests, from the beginning on */
     bool exhausted; /* a connection found nothing more to ask for */
 
     /* the window that counts */

@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { BUILD } from './lib/processes.mjs';
 import { asMarkdown, asText, machine, versions } from './lib/report.mjs';
 import { reserve, reservePipelined } from './rows/reserve.mjs';
+import { reservePass } from './rows/reserve_pass.mjs';
 import { seatsBits, seatsUnchanged, snapshots } from './rows/seats.mjs';
 import { queueJoin, queueStatus } from './rows/queue.mjs';
 import { queueMillion } from './rows/queue_million.mjs';
@@ -18,6 +19,7 @@ import { peer } from './rows/peer.mjs';
 const BENCHES = {
     reserve,
     pipelined: reservePipelined,
+    reserve_pass: reservePass,
     ledger,
     queue_join: queueJoin,
     queue_status: queueStatus,
