@@ -160,7 +160,7 @@ test('two hundred and fifty fans at once are served in the order in which they c
   assert.ok(found.most_inside <= terms.max_active);
   for (const text of diary.tickets.values()) check_ticket(record, text);
   const positions = positions_of(record);
-  for (const call of diary.calls) assert.equal(call.position, positions[call.number]);
+  for (const call of diary.calls.filter(({ kind }) => kind === 'join')) assert.equal(call.position, positions[call.number]);
 });
 
 test('one user who joins ten thousand times, from many tabs at once, has one place', async () => {
@@ -172,14 +172,13 @@ test('one user who joins ten thousand times, from many tabs at once, has one pla
   const tab = async () => {
     for (let i = 0; i < 100; i++) {
       const { position, queue_ticket, is_new } = await server.place(show, 'greedy');
-      seen.add(position).add(queue_ticket);
+      seen.add(`${position} ${read_ticket(queue_ticket).number}`);
       new_ones += is_new;
     }
   };
   await Promise.all(Array.from({ length: 100 }, tab));
   assert.equal(new_ones, 1);
-  assert.deepEqual([...seen][0], 2);
-  assert.equal(seen.size, 2, 'one position, one ticket');
+  assert.deepEqual([...seen], ['2 2']);
   assert.equal((await server.queue(show)).issued, 2);
   assert.equal((await server.place(show, 'last')).position, 3);
 });

@@ -87,6 +87,7 @@ export function read_record(json) {
     const kind = String.fromCharCode(from.integer(1));
     assert.ok(fields[kind], `a record of kind '${kind}' at ${offset}`);
     const event = { kind, offset, ...fields[kind](from) };
+    event.end = from.at;
     if (kind === 'J') event.number = ++number;
     if (kind === 'U') number = Math.max(number, event.number);
     events.push(event);
@@ -106,7 +107,7 @@ function check_chain({ bytes, events }) {
     if (event.kind !== 'H') continue;
     hash = sha256(hash, bytes.subarray(from, event.offset));
     assert.ok(hash.equals(event.hash), `the head at ${event.offset} is not that of what stands before it`);
-    from = event.offset;
+    from = event.end; // a HEAD is in no hash: its signature covers it, and the next hash its hash
     const said = Buffer.alloc(20);
     said.writeBigUInt64BE(BigInt(event.offset));
     said.writeUIntBE(event.time_ms, 8, 6);
