@@ -10,6 +10,7 @@
 #define TIME_JITTER_MS 1000
 #define FULL_AFTER_MS 60000 /* at any rate: the slowest fills its one token in a minute */
 #define STAYS_AT_FIRST 1024
+#define MARKS_AT_FIRST 4096
 
 static_assert(SHUFFLE_BYTES == RECORD_HASH_BYTES, "a HEAD's hash goes into the shuffle's key");
 
@@ -48,7 +49,8 @@ struct check {
     uint32_t *positions; /* of the numbers up to `frozen`; NULL: as they came */
 
     /* order */
-    uint8_t *marks; /* by number */
+    uint8_t *marks;       /* by number */
+    uint32_t marks_count; /* of them there is room for */
     uint32_t issued, serving;
 
     /* drip and room */
@@ -206,10 +208,29 @@ static bool check_key(struct check *check, const struct record_event *event) {
     return true;
 }
 
+/* Numbers up to this one are given out. */
+static bool issue(struct check *check, uint32_t number) {
+    if (number >= check->marks_count) {
+        uint32_t count = check->marks_count ? check->marks_count : MARKS_AT_FIRST;
+        while (count <= number)
+            count *= 2;
+        uint8_t *more = realloc(check->marks, count);
+        if (!more)
+            return no_memory(check);
+        memset(more + check->marks_count, 0, count - check->marks_count);
+        check->marks = more;
+        check->marks_count = count;
+    }
+    check->issued = number;
+    return true;
+}
+
 static bool check_join(struct check *check, const struct record_event *event) {
     if (check->issued == LIMIT_PLACES)
         return wrong(check, "more people join than a queue has places");
-    uint32_t number = ++check->issued;
+    uint32_t number = check->issued + 1;
+    if (!issue(check, number))
+        return false;
     check->findings.joins++;
     if (!check->ticket || check->ticket->number != number)
         return true;
@@ -230,8 +251,7 @@ static bool check_unknown(struct check *check, const struct record_event *event)
     check->findings.unknown += event->number - check->issued;
     if (check->ticket && check->ticket->number > check->issued && check->ticket->number <= event->number)
         check->findings.is_ticket_unknown = id_equal(&check->ticket->show_id, &check->findings.show_id);
-    check->issued = event->number;
-    return true;
+    return issue(check, event->number);
 }
 
 /* 0: there is no such number. */
@@ -461,24 +481,20 @@ static void check_all(struct check *check) {
 enum result record_check_heads(struct bytes record, const struct queue_ticket *ticket, record_head_seen *seen,
                                void *context, struct record_findings *findings, struct record_fault *fault) {
     struct check *check = calloc(1, sizeof *check);
-    /* Pages that are not used are never there. */
-    uint8_t *marks = calloc(LIMIT_PLACES + 1, 1);
-    enum result result = RESULT_OVERLOADED;
-    if (check && marks) {
-        check->record = record;
-        check->ticket = ticket;
-        check->seen = seen;
-        check->context = context;
-        check->fault = fault;
-        check->marks = marks;
-        check_all(check);
-        result = check->result;
-        if (result == RESULT_OK)
-            *findings = check->findings;
-        free(check->positions);
-        free(check->stays);
-    }
-    free(marks);
+    if (!check)
+        return RESULT_OVERLOADED;
+    check->record = record;
+    check->ticket = ticket;
+    check->seen = seen;
+    check->context = context;
+    check->fault = fault;
+    check_all(check);
+    enum result result = check->result;
+    if (result == RESULT_OK)
+        *findings = check->findings;
+    free(check->marks);
+    free(check->positions);
+    free(check->stays);
     free(check);
     return result;
 }

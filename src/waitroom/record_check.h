@@ -17,7 +17,7 @@
  * Behind an UNKNOWN, which says that a power loss took the end of the record, an END of a place whose ADMIT was lost is
  * let pass.
  *
- * O(n), for admissions O(n log n); takes up to 9 bytes a fan of memory and 16 for each who is inside. A million fans
+ * O(n), for admissions O(n log n); takes up to 10 bytes a fan of memory and 16 for each who is inside. A million fans
  * are checked in some 200 ms.
  */
 #ifndef ONSALE_WAITROOM_RECORD_CHECK_H

@@ -10,16 +10,20 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <ftw.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/files.h"
+#include "base/log.h"
 #include "base/panic.h"
 #include "engines/memory/queue_log.h"
-#include "engines/memory/queue_log_walk.h"
+#include "engines/memory/queue_log_state.h"
+#include "waitroom/record_check.h"
 
 #define WORLD_TIME 1700000000000LL
 #define WORLD_SHOW_TEXT "01020304-0506-0708-090a-0b0c0d0e0f10"
@@ -167,6 +171,82 @@ static inline enum result log_world_seal(struct log_world *world) {
 static inline enum result log_world_append(struct log_world *world, enum record_kind kind, uint32_t number) {
     struct record_event event = {.kind = kind, .time_ms = WORLD_TIME, .number = number};
     return world->logs.append(world->log, &event, NULL);
+}
+
+/* ---- steps ---- */
+
+/* Joins, until the room that was prepared is used up: then the worker makes more. */
+static inline void joins(struct log_world *world, uint32_t count) {
+    while (count) {
+        uint32_t some = log_world_joins(world, count);
+        count -= some;
+        if (count)
+            assert_true(world->logs.work(world->log));
+    }
+}
+
+static inline void sealed(struct log_world *world) {
+    assert_int_equal(log_world_seal(world), RESULT_OK);
+}
+
+static inline void worked(struct log_world *world) {
+    assert_true(world->logs.work(world->log));
+}
+
+static inline struct buffer whole_record(struct log_world *world) {
+    struct buffer record;
+    buffer_init(&record, 1 << 28);
+    assert_int_equal(world->logs.read(world->log, 0, SIZE_MAX, &record), RESULT_OK);
+    assert_int_equal(record.length, world->logs.length(world->log));
+    return record;
+}
+
+static inline struct record_findings checked(struct log_world *world) {
+    struct buffer record = whole_record(world);
+    struct record_findings findings;
+    struct record_fault fault;
+    enum result result = record_check(buffer_bytes(&record), NULL, &findings, &fault);
+    if (result != RESULT_OK)
+        print_error("at %llu: %s\n", (unsigned long long)fault.offset, fault.words);
+    assert_int_equal(result, RESULT_OK);
+    buffer_release(&record);
+    return findings;
+}
+
+/* The process is gone, its files are as the kernel has them: nothing is closed in order, synced or cut. */
+static inline void killed(struct log_world *world) {
+    struct queue_log *log = world->log;
+    queue_file_release(&log->record, UINT64_MAX);
+    queue_file_release(&log->secrets, UINT64_MAX);
+    pthread_mutex_destroy(&log->hash_lock);
+    pthread_mutex_destroy(&log->heads_lock);
+    free(log);
+    world->log = NULL;
+    queue_log_store_free(&world->logs);
+}
+
+static inline void another_boot(struct log_world *world) {
+    world->boot.at[5]++;
+}
+
+static inline void overwritten(const struct log_world *world, const char *kind, uint64_t at, const void *data,
+                               size_t length) {
+    int fd = open(log_world_path(world, kind), O_WRONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, data, length, (off_t)at), length);
+    close(fd);
+}
+
+static inline void zeroed(const struct log_world *world, const char *kind, uint64_t at, size_t length) {
+    static const char zeros[64 * 1024];
+    assert_true(length <= sizeof zeros);
+    overwritten(world, kind, at, zeros, length);
+}
+
+static inline uint64_t size_of(const struct log_world *world, const char *kind) {
+    struct stat status;
+    assert_int_equal(stat(log_world_path(world, kind), &status), 0);
+    return (uint64_t)status.st_size;
 }
 
 #endif

@@ -54,15 +54,15 @@ static bool has_room(const struct queue_log *log, size_t length) {
 
 /* The salt before the user: a secret is there when its user is. */
 static bool put_secret(struct queue_log *log, uint32_t number, const struct place_secret *secret) {
-    uint64_t offset = queue_secret_offset(number);
+    uint64_t offset = queue_secret_offset(number), user;
     uint8_t bytes[QUEUE_SECRET_BYTES];
     if (number > LIMIT_PLACES || offset + QUEUE_SECRET_BYTES > queue_file_room(&log->secrets))
         return false;
     queue_secret_write(secret, bytes);
+    memcpy(&user, bytes + sizeof secret->salt, sizeof user);
     uint8_t *at = log->secrets.base + offset;
     memcpy(at, bytes, sizeof secret->salt);
-    atomic_thread_fence(memory_order_release);
-    memcpy(at + sizeof secret->salt, bytes + sizeof secret->salt, sizeof bytes - sizeof secret->salt);
+    atomic_store_explicit((_Atomic uint64_t *)(void *)(at + sizeof secret->salt), user, memory_order_release);
     return true;
 }
 

@@ -27,6 +27,8 @@ void queue_mark_write(const struct queue_mark *mark, uint8_t to[static QUEUE_MAR
 /* OK, CORRUPT or NEWER_VERSION. */
 MUST_USE enum result queue_mark_read(struct bytes from, struct queue_mark *mark);
 
+static_assert(QUEUE_MARK_BYTES % QUEUE_SECRET_BYTES == 0, "a secret lies in one page, and is aligned");
+
 static inline uint64_t queue_secret_offset(uint32_t number) {
     return QUEUE_MARK_BYTES + (uint64_t)QUEUE_SECRET_BYTES * (number - 1);
 }
