@@ -153,8 +153,10 @@ static enum result claim_under_lock(struct room *room, uint32_t number, int64_t 
     if (result != RESULT_OK) {
         queue_count(room->queue, &counts);
         turn->serving = counts.serving;
-        turn->retry_seconds = queue_retry_seconds(room->queue);
         turn->position = queue_look(room->queue, number, now_ms, &place) == RESULT_OK ? place.position : 0;
+        turn->retry_seconds = queue_retry_seconds_of(room->queue, number);
+        if (result == RESULT_NOT_YOUR_TURN && turn->position > counts.serving)
+            turn->retry_seconds += room_poll_seconds(room, turn->position - counts.serving);
     }
     return result;
 }

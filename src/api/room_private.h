@@ -32,8 +32,9 @@ struct room {
     /* any thread */
     atomic_bool is_opened;
     atomic_uint proof_bits;
-    atomic_bool is_raising;  /* the ledger is writing a higher ceiling */
-    atomic_bool has_changed; /* the status is not what it was */
+    atomic_uint seconds_a_thousand; /* as the status says: who is a thousand behind asks so much later */
+    atomic_bool is_raising;         /* the ledger is writing a higher ceiling */
+    atomic_bool has_changed;        /* the status is not what it was */
     struct ledger_command raise;
 
     pthread_mutex_t status_lock;
@@ -65,6 +66,8 @@ const struct key_generation *room_record_key(struct room *room, int64_t now_ms);
  * the room's lock. */
 bool room_seal(struct room *room, int64_t now_ms);
 
+/* How much later who is so far behind asks again, by the status' rule. */
+uint32_t room_poll_seconds(const struct room *room, uint32_t ahead);
 /* The frame that brings a viewer up to date: a reference, or NULL. */
 struct blob *room_status_frame(struct room *room, int64_t now_ms);
 /* Tells the viewers, if something has changed. The usher's, once a second. */

@@ -32,9 +32,15 @@ static uint32_t seconds_a_thousand(const struct queue_counts *counts, uint32_t p
     return wanted > POLL_MOST_SECONDS ? POLL_MOST_SECONDS : (uint32_t)ceil(wanted);
 }
 
-static void write_poll(const struct queue_counts *counts, uint32_t pace_per_minute, uint32_t retry_seconds,
-                       struct json_writer *writer) {
+uint32_t room_poll_seconds(const struct room *room, uint32_t ahead) {
+    uint64_t seconds = (uint64_t)ahead * atomic_load_explicit(&room->seconds_a_thousand, memory_order_relaxed) / 1000;
+    return seconds < POLL_MOST_SECONDS ? (uint32_t)seconds : POLL_MOST_SECONDS;
+}
+
+static void write_poll(struct room *room, const struct queue_counts *counts, uint32_t pace_per_minute,
+                       uint32_t retry_seconds, struct json_writer *writer) {
     uint32_t per_thousand = seconds_a_thousand(counts, pace_per_minute, retry_seconds);
+    atomic_store_explicit(&room->seconds_a_thousand, per_thousand, memory_order_relaxed);
     uint64_t most = retry_seconds + (uint64_t)per_thousand * (counts->waiting / 1000 + 1);
     json_member_int(writer, "retry_after_seconds", retry_seconds);
     json_key(writer, "poll");
@@ -101,7 +107,7 @@ static void write_status(struct room *room, int64_t now_ms, struct buffer *out) 
     write_seats(room, &writer);
     json_member_time(&writer, "opens_at", atomic_load(&room->sale->on_sale_ms));
     json_member_int(&writer, "claim_seconds", terms.queue.claim_seconds);
-    write_poll(&counts, pace_of(&terms, &counts), retry_seconds, &writer);
+    write_poll(room, &counts, pace_of(&terms, &counts), retry_seconds, &writer);
     write_proof(room, terms.proof_bits, now_ms, &writer);
     json_close(&writer, '}');
 }
