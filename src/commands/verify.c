@@ -9,6 +9,7 @@
 #include "commands/commands.h"
 #include "commands/common.h"
 #include "commands/gateway_child.h"
+#include "commands/verify_queue.h"
 #include "engines/sqlite/audit.h"
 #include "engines/sqlite/reader.h"
 #include "engines/sqlite/sqlite_ledger.h"
@@ -22,14 +23,21 @@
 #define PATIENCE_MS 60000
 
 static const char help[] =
-    "usage: onsale verify [--data FOLDER] [--payments]\n\n"
+    "usage: onsale verify [--data FOLDER] [--payments]\n"
+    "       onsale verify --queue FILE [--ticket TICKET] [--earlier FILE]\n\n"
     "Audits the ledger of a stopped server, or of a copy of its data folder: each seat in at most one confirmed "
     "booking, tickets,\n"
     "bookings and money agree, versions only rise. Says what it checked. Exits 0, or 1 with each difference named.\n\n"
     "  --data FOLDER  the data folder (default onsale-data)\n"
     "  --payments     ask the payment gateway about every payment too; the sandbox is started on the folder's own "
     "state.\n"
-    "                 Another gateway: ONSALE_PAYMENTS (its URL) and ONSALE_PAYMENTS_KEY\n";
+    "                 Another gateway: ONSALE_PAYMENTS (its URL) and ONSALE_PAYMENTS_KEY\n\n"
+    "With --queue it checks a queue's public record instead, offline: its signatures and chain, the shuffle, that "
+    "nobody\n"
+    "was let in out of order, and that never more were let in than the rate and the room allowed.\n\n"
+    "  --queue FILE    what GET /api/v1/shows/SHOW/queue/record answered, or the bare record\n"
+    "  --ticket TICKET a queue ticket: what became of its place\n"
+    "  --earlier FILE  what the same address answered earlier: nothing of it may have been changed since\n";
 
 struct verify {
     const char *folder;
@@ -227,6 +235,8 @@ static int run(struct verify *verify) {
 
 int command_verify(int count, char **arguments) {
     struct verify verify = {.folder = "onsale-data"};
+    if (verify_queue_is_asked(count, arguments))
+        return verify_queue(count, arguments);
     for (int i = 0; i < count; i++) {
         if (strcmp(arguments[i], "--help") == 0 || strcmp(arguments[i], "-h") == 0) {
             fputs(help, stdout);

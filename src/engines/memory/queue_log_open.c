@@ -78,12 +78,12 @@ static enum result open_files(struct opening *opening) {
     struct queue_log *log = opening->log;
     const struct queue_disk *disk = &log->store->disk;
     uint64_t secrets_most = queue_secret_offset(LIMIT_PLACES + 1);
-    enum result result = queue_file_open(&log->record, disk, opening->record_path, RECORD_FILE_MOST);
+    enum result result = queue_file_open(&log->record, disk, opening->record_path, LIMIT_RECORD_BYTES);
     if (result != RESULT_OK && errno == ENOENT) {
         result = make_files(opening);
         if (result != RESULT_OK)
             return result;
-        result = queue_file_open(&log->record, disk, opening->record_path, RECORD_FILE_MOST);
+        result = queue_file_open(&log->record, disk, opening->record_path, LIMIT_RECORD_BYTES);
     }
     if (result != RESULT_OK)
         return disk_fault(opening, "open", opening->record_path);
@@ -265,8 +265,8 @@ static enum result replay_all(struct opening *opening, uint64_t limit) {
         return walk_failed(opening, result);
     if (walk.why == QUEUE_WALK_AT_DAMAGE || walk.end < opening->mark.length)
         return damage(opening, walk.end);
-    if (walk.end > RECORD_FILE_MOST - RECORD_MOST_BYTES)
-        return damage(opening, RECORD_FILE_MOST - RECORD_MOST_BYTES);
+    if (walk.end > LIMIT_RECORD_BYTES - RECORD_MOST_BYTES)
+        return damage(opening, LIMIT_RECORD_BYTES - RECORD_MOST_BYTES);
     atomic_store(&log->length, walk.end);
     atomic_store(&log->numbers, walk.numbers);
     return hash_tail(opening, walk.end);

@@ -10,7 +10,6 @@
 #include "engines/memory/queue_log_walk.h"
 
 #define HEADS_KEPT 64
-#define RECORD_FILE_MOST (1ULL << 30) /* of one show */
 #define PATH_BYTES 4096
 
 struct queue_log_store {
