@@ -177,9 +177,9 @@ static enum result claim_turn(struct queue *queue, uint32_t number, bool *is_new
 }
 
 enum result queue_claim(struct queue *queue, uint32_t number, int64_t now_ms, struct queue_pass *pass, bool *is_new) {
+    queue_see_time(queue, now_ms);
     if (!place_is_issued(queue, number))
         return RESULT_NOT_FOUND;
-    queue_see_time(queue, now_ms);
     place_settle(queue, number);
     switch ((enum place_state)place_entry(queue, number)->state) {
     case PLACE_UNKNOWN:

@@ -142,9 +142,9 @@ enum result queue_check_pass(const struct queue *queue, uint32_t number, int64_t
 }
 
 enum result queue_leave(struct queue *queue, uint32_t number, int64_t now_ms) {
+    queue_see_time(queue, now_ms);
     if (!place_is_issued(queue, number) || place_entry(queue, number)->state == PLACE_UNKNOWN)
         return RESULT_NOT_FOUND;
-    queue_see_time(queue, now_ms);
     place_settle(queue, number);
     struct place_entry *entry = place_entry(queue, number);
     if (!place_is_live((enum place_state)entry->state))
