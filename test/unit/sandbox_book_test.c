@@ -68,7 +68,7 @@ static void commit(struct world *world) {
         record->head.event = world->book.next_event + 1;
     struct buffer bytes;
     buffer_init(&bytes, LIMIT_SANDBOX_RECORD_BYTES);
-    record_write(&bytes, record);
+    object_record_write(&bytes, record);
     uint32_t length = (uint32_t)bytes.length;
     assert_int_equal(book_apply(&world->book, record, world->tape.length), RESULT_OK);
     buffer_add(&world->tape, &length, sizeof length);
@@ -177,7 +177,7 @@ static void replay(const struct world *world, struct book *book) {
         uint32_t length;
         struct record record;
         memcpy(&length, world->tape.at + at, sizeof length);
-        assert_true(record_read((struct bytes){world->tape.at + at + sizeof length, length}, &record));
+        assert_true(object_record_read((struct bytes){world->tape.at + at + sizeof length, length}, &record));
         assert_int_equal(book_apply(book, &record, at), RESULT_OK);
         at += sizeof length + length;
     }
@@ -285,11 +285,11 @@ static void a_record_is_whole_or_none(void **state) {
     run(&world, ROUTE_INTENT_CREATE, "", "amount=100&currency=eur&metadata[a]=b");
     struct bytes whole = {world.tape.at + 4, world.tape.length - 4};
     struct record record;
-    assert_true(record_read(whole, &record));
+    assert_true(object_record_read(whole, &record));
     for (size_t length = 0; length < whole.length; length++)
-        assert_false(record_read((struct bytes){whole.at, length}, &record));
+        assert_false(object_record_read((struct bytes){whole.at, length}, &record));
     buffer_add_char(&world.tape, 0);
-    assert_false(record_read((struct bytes){world.tape.at + 4, world.tape.length - 4}, &record));
+    assert_false(object_record_read((struct bytes){world.tape.at + 4, world.tape.length - 4}, &record));
     world_release(&world);
 }
 
@@ -341,7 +341,7 @@ static enum result no_record(void *context, uint64_t place, struct bytes record)
 static void append_to(struct tape *tape, const struct record *record) {
     struct buffer bytes;
     buffer_init(&bytes, LIMIT_SANDBOX_RECORD_BYTES);
-    record_write(&bytes, record);
+    object_record_write(&bytes, record);
     tape_append(tape, buffer_bytes(&bytes));
     buffer_release(&bytes);
 }
