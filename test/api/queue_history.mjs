@@ -146,28 +146,26 @@ function faults_of_turns(claims) {
 
 const PATIENCE_MS = 10_000; // less than what the server gives a fan at the door to ask again
 
-/* Who is at the door and asks is let in before those behind them. */
-function faults_at_the_door(claims, ends) {
+/* Who is at the door and asks again is not passed over: somebody behind them goes in only if there is a place for both. So
+ * who is still refused on asking again, though somebody behind them went in since, has been passed over; unless somebody
+ * before them took that place. */
+function faults_at_the_door(claims) {
   const faults = [];
+  const admissions = admissions_of(claims);
   const by_number = new Map();
   for (const claim of claims) {
     if (!by_number.has(claim.number)) by_number.set(claim.number, []);
     by_number.get(claim.number).push(claim);
   }
-  const over = new Map();
-  for (const end of ends) over.set(end.number, Math.min(over.get(end.number) ?? Infinity, end.sent_ms));
-  // From an answer 'at_the_door' until the next call of that fan is sent, they stand there.
-  const standing = [...by_number.values()].flatMap((list) => {
-    const in_order = list.slice().sort((a, b) => a.sent_ms - b.sent_ms);
-    return in_order.flatMap((claim, i) => {
-      if (claim.outcome !== 'at_the_door') return [];
-      const to_ms = Math.min(in_order[i + 1]?.sent_ms ?? -Infinity, over.get(claim.number) ?? Infinity, claim.answered_ms + PATIENCE_MS);
-      return to_ms > claim.answered_ms ? [{ ...claim, from_ms: claim.answered_ms, to_ms }] : [];
-    });
-  });
-  for (const admission of admissions_of(claims)) {
-    const passed = standing.find((one) => one.position < admission.position && one.from_ms < admission.sent_ms && admission.answered_ms < one.to_ms);
-    if (passed) faults.push(`${admission.user} at ${admission.position} went in past ${passed.user} at ${passed.position}, who was at the door`);
+  for (const list of by_number.values()) {
+    list.sort((a, b) => a.sent_ms - b.sent_ms);
+    for (let i = 1; i < list.length; i++) {
+      const [first, second] = [list[i - 1], list[i]];
+      if (first.outcome !== 'at_the_door' || second.outcome !== 'at_the_door' || second.sent_ms > first.answered_ms + PATIENCE_MS) continue;
+      const passing = admissions.find((one) => one.position > first.position && one.sent_ms > first.answered_ms && one.answered_ms < second.sent_ms);
+      const before = passing && admissions.find((one) => one.position < first.position && one.answered_ms >= passing.sent_ms && one.sent_ms <= second.answered_ms);
+      if (passing && !before) faults.push(`${passing.user} at ${passing.position} went in past ${first.user} at ${first.position}, who was at the door`);
+    }
   }
   return faults;
 }
@@ -185,6 +183,6 @@ export function faults_of_history(calls, terms) {
     ...faults_of_drip(admissions, terms),
     ...faults_of_room(admissions, ends, terms),
     ...faults_of_turns(claims),
-    ...(terms.claim_seconds < 60 ? [] : faults_at_the_door(claims, ends)),
+    ...(terms.claim_seconds < 60 ? [] : faults_at_the_door(claims)),
   ];
 }
