@@ -118,6 +118,7 @@ static void next_round_if_answered(struct saga *saga) {
 /* The first action in a state that was just written. */
 static enum saga_action enter(struct saga *saga, bool fresh) {
     saga->tries = 0;
+    saga->refusals = 0;
     saga->round = 0;
     saga->answer_read = false;
     switch (saga->booking.saga) {
@@ -226,7 +227,8 @@ static enum saga_action in_capturing(struct saga *saga, enum saga_event event, i
     case SAGA_NOT_SENT:
         return wait_for(saga, SAGA_DO_CAPTURE, now_ms, jitter);
     case SAGA_REFUSED:
-        if (saga->after == SAGA_DO_RETRIEVE && saga->tries >= TRIES_BEFORE_GIVING_UP)
+        /* Perhaps an authorization that has ended: the gateway is asked what became of it. */
+        if (saga->refusals++ >= TRIES_BEFORE_GIVING_UP)
             return review(saga, "gateway_refused");
         return wait_for(saga, SAGA_DO_RETRIEVE, now_ms, jitter);
     case SAGA_DECLINED:
@@ -296,7 +298,8 @@ static enum saga_action in_refunding(struct saga *saga, enum saga_event event, i
         return wait_for(saga, SAGA_DO_RETRIEVE, now_ms, jitter);
     case SAGA_REFUSED:
     case SAGA_DECLINED:
-        if (saga->tries >= TRIES_BEFORE_GIVING_UP)
+        /* Perhaps it was made, and only its answer was lost. */
+        if (saga->refusals++ >= TRIES_BEFORE_GIVING_UP)
             return review(saga, "refund_refused");
         return wait_for(saga, SAGA_DO_RETRIEVE, now_ms, jitter);
     default:

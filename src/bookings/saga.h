@@ -81,6 +81,7 @@ struct saga {
     bool deadline_passed;   /* SAGA_DEADLINE came while something was under way */
     bool answer_read;       /* the last failed call ended with an answer: its key is used up */
     uint32_t tries;         /* failures in this state so far */
+    uint32_t refusals;      /* of them, those where the gateway refused the call as it was */
     uint32_t round;         /* of the idempotency key in this state */
     int64_t retry_ms;
     int64_t already_refunded; /* at the gateway, as last asked */

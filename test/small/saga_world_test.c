@@ -381,8 +381,58 @@ static void past_the_deadline_no_payment_is_begun_any_more(void **state) {
     assert_string_equal(saga.booking.reason, "expired");
 }
 
+/* Goes through so many calls of that kind whose answers are lost: each time the gateway says that nothing has happened
+ * yet. */
+static void lose_answers(struct saga *saga, unsigned count, enum saga_event asked, enum saga_action call) {
+    for (unsigned i = 0; i < count; i++) {
+        assert_int_equal(saga_step(saga, SAGA_UNKNOWN, i, 0), SAGA_DO_WAIT);
+        assert_int_equal(saga_step(saga, SAGA_TIMER, i, 0), SAGA_DO_RETRIEVE);
+        assert_int_equal(saga_step(saga, asked, i, 0), call);
+    }
+}
+
+/* Red if failures of another kind count as refusals: then one refusal is taken for final without asking. */
+static void a_capture_that_is_refused_after_lost_answers_is_asked_about(void **state) {
+    (void)state;
+    struct saga saga = {.booking = {.amount = AMOUNT, .attempt = 1, .saga = SAGA_CAPTURING, .intent_id = "pi_1"}};
+    lose_answers(&saga, 6, SAGA_AUTHORIZED, SAGA_DO_CAPTURE);
+    assert_int_equal(saga_step(&saga, SAGA_REFUSED, 7, 0), SAGA_DO_WAIT);
+    assert_int_equal(saga_step(&saga, SAGA_TIMER, 8, 0), SAGA_DO_RETRIEVE);
+    assert_int_equal(saga_step(&saga, SAGA_VOIDED, 9, 0), SAGA_DO_UNSELL);
+    assert_int_equal(saga.target, SAGA_CANCELLED);
+}
+
+/* Red likewise. */
+static void a_refund_that_is_refused_after_lost_answers_is_asked_about(void **state) {
+    (void)state;
+    struct saga saga = {.booking = {.amount = AMOUNT, .refunded = AMOUNT, .saga = SAGA_REFUNDING, .intent_id = "pi_1"}};
+    lose_answers(&saga, 6, SAGA_CAPTURED, SAGA_DO_REFUND);
+    assert_int_equal(saga_step(&saga, SAGA_REFUSED, 7, 0), SAGA_DO_WAIT);
+    assert_int_equal(saga_step(&saga, SAGA_TIMER, 8, 0), SAGA_DO_RETRIEVE);
+    saga.already_refunded = AMOUNT;
+    assert_int_equal(saga_step(&saga, SAGA_CAPTURED, 9, 0), SAGA_DO_WRITE);
+    assert_int_equal(saga.target, SAGA_REFUNDED);
+}
+
+/* Red if what is refused for good is asked for again and again. */
+static void a_capture_that_is_always_refused_goes_to_a_human(void **state) {
+    (void)state;
+    struct saga saga = {.booking = {.amount = AMOUNT, .attempt = 1, .saga = SAGA_CAPTURING, .intent_id = "pi_1"}};
+    enum saga_action action = saga_step(&saga, SAGA_REFUSED, 1, 0);
+    for (unsigned i = 0; i < 10 && action == SAGA_DO_WAIT; i++) {
+        assert_int_equal(saga_step(&saga, SAGA_TIMER, i, 0), SAGA_DO_RETRIEVE);
+        assert_int_equal(saga_step(&saga, SAGA_AUTHORIZED, i, 0), SAGA_DO_CAPTURE);
+        action = saga_step(&saga, SAGA_REFUSED, i, 0);
+    }
+    assert_int_equal(action, SAGA_DO_WRITE);
+    assert_int_equal(saga.target, SAGA_REVIEW);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_capture_that_is_refused_after_lost_answers_is_asked_about),
+        cmocka_unit_test(a_refund_that_is_refused_after_lost_answers_is_asked_about),
+        cmocka_unit_test(a_capture_that_is_always_refused_goes_to_a_human),
         cmocka_unit_test(a_payment_past_its_deadline_is_cancelled_at_the_gateway_first),
         cmocka_unit_test(past_the_deadline_no_payment_is_begun_any_more),
         cmocka_unit_test(every_order_of_faults_gives_a_refund_once),
