@@ -103,6 +103,7 @@ void checks_pass_shown(struct world *world, uint32_t number, bool passes);
 void checks_terms(struct world *world);
 void checks_shuffled(struct world *world);
 void checks_put_back(struct world *world, uint32_t number, uint32_t fan);
+void checks_put_left(struct world *world, uint32_t number);
 void checks_room_ticked(struct world *world);
 void checks_room_died(struct world *world);
 void checks_room_restarted(struct world *world);

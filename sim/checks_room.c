@@ -402,7 +402,7 @@ void checks_room_died(struct world *world) {
     checks->ticked_ms = 0;
     checks->door_count = 0;
     for (uint32_t number = 1; number <= checks->highest; number++)
-        checks->places[number].marks |= MARK_FORGOTTEN;
+        checks->places[number].marks = (checks->places[number].marks & (MARK_GRANTED | MARK_ENDED)) | MARK_FORGOTTEN;
     /* A grant that neither ledger nor record has was never told. */
     uint32_t kept = 0;
     for (uint32_t i = 0; i < checks->pending_count; i++) {
@@ -413,6 +413,12 @@ void checks_room_died(struct world *world) {
             place_at(world, number)->marks &= (uint8_t) ~(MARK_GRANTED | MARK_ENDED);
     }
     checks->pending_count = kept;
+}
+
+/* It was given up, and the record has it. What it has not, a power failure undoes. */
+void checks_put_left(struct world *world, uint32_t number) {
+    struct checked_place *place = place_at(world, number);
+    place->marks |= place->marks & MARK_GRANTED ? 0 : MARK_LEFT;
 }
 
 void checks_put_back(struct world *world, uint32_t number, uint32_t fan) {

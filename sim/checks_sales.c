@@ -195,7 +195,7 @@ static void check_deep(struct world *world) {
 /* A look at everything costs by seats and places: the larger the world, the rarer. */
 void checks_ticked(struct world *world) {
     checks_room_ticked(world);
-    int64_t every_ms = DEEP_EVERY_MS + world->terms.fans / 20 + world->plan->seat_count / 20;
+    int64_t every_ms = DEEP_EVERY_MS + world->terms.fans / 5 + world->plan->seat_count / 5;
     if (world->now_ms - world->checks.deep_ms < every_ms)
         return;
     world->checks.deep_ms = world->now_ms;

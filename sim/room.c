@@ -10,6 +10,7 @@
 #define LOOK_EVERY_MS 1000
 #define MOST_PERCENT 20 /* of the answers may be bad before the drip slows */
 #define PLACED_AT_ONCE 65536
+#define POLL_MOST_SECONDS 600
 #define RECORD_DOOR 'D' /* a place came to the door */
 
 static void draw_numbers(struct world *world) {
@@ -107,6 +108,7 @@ static void replay(struct world *world) {
             break;
         case RECORD_LEFT:
             queue_restore_left(server->queue, line->number);
+            checks_put_left(world, line->number);
             break;
         case RECORD_CALL:
             queue_restore_call(server->queue, line->number, line->open_ms);
@@ -206,16 +208,20 @@ static void look_at_show(const struct world *world, struct queue_conditions *con
     *sold_out = counts.available == 0 && counts.held == 0;
 }
 
+/* Who is far behind asks again after a quarter of the time that it takes until then. */
 static void renew_status(struct world *world, bool sold_out) {
     struct server *server = &world->server;
     struct queue_counts counts;
     queue_count(server->queue, &counts);
+    uint32_t a_thousand = 60000 / world->terms.queue.rate_per_minute / 4 + 1,
+             retry = queue_retry_seconds(server->queue);
+    uint32_t most = retry + a_thousand * (counts.waiting / 1000 + 1);
     server->status_ms = world->now_ms;
     server->status = (struct room_status){.serving = counts.serving,
                                           .issued = counts.issued,
-                                          .retry_seconds = queue_retry_seconds(server->queue),
-                                          .per_thousand_seconds = 30000 / world->terms.queue.rate_per_minute + 1,
-                                          .max_seconds = 60,
+                                          .retry_seconds = retry,
+                                          .per_thousand_seconds = a_thousand,
+                                          .max_seconds = most < POLL_MOST_SECONDS ? most : POLL_MOST_SECONDS,
                                           .is_up = true,
                                           .is_open = server->conditions.is_open,
                                           .is_sold_out = sold_out};

@@ -16,7 +16,8 @@ struct user_id world_user(uint32_t fan) {
 }
 
 uint64_t world_user_hash(uint32_t fan) {
-    return chance_mix(fan) | 1;
+    uint64_t hash = chance_mix(fan);
+    return hash ? hash : 1;
 }
 
 /* ---- making ---- */
