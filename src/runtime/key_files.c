@@ -362,15 +362,13 @@ static enum result make_fresh_blinding(struct folder *folder) {
 /* The first keys, or what of them a crash left to be made. The lock is held. */
 static enum result make_first(struct folder *folder, int64_t now_ms) {
     uint32_t id;
-    enum result result = RESULT_OK;
     bool is_begun = faccessat(folder->fd, "blinding.new", F_OK, 0) == 0;
     if (folder->files.count && !is_begun)
         return fail(folder, RESULT_CORRUPT,
                     "'%s' has keys, and the file 'blinding' is gone: put it back from a backup "
                     "or from another node. Without it nobody in a queue would be known again",
                     folder->path);
-    if (!is_begun)
-        result = make_fresh_blinding(folder);
+    enum result result = make_fresh_blinding(folder); /* nobody has seen the one of who died */
     if (result == RESULT_OK && !folder->files.count)
         result = make_generation(folder, now_ms, &id);
     if (result != RESULT_OK)

@@ -2,10 +2,10 @@
  * free places. What is remembered is only that a text was once found to be ours: what it says, and whether its key is
  * still there, is read again each time. So a thread that looks with an older keyring while the keys change can leave
  * nothing behind that a newer keyring would not refuse. */
+#include "waitroom/pass.h"
 #include "base/hash.h"
 #include "base/pages.h"
 #include "base/panic.h"
-#include "waitroom/pass.h"
 
 #include <pthread.h>
 #include <stdalign.h>

@@ -97,11 +97,23 @@ static void what_is_no_base64url_is_refused(void **state) {
     }
 }
 
+static void no_text_has_one_character_left_over(void **state) {
+    /* Red when the character behind the text is read to make up for it. */
+    (void)state;
+    for (size_t length = 1; length < 32; length += 4) {
+        uint8_t data[32];
+        size_t decoded;
+        assert_false(
+            base64url_decode((struct bytes){"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", length}, sizeof data, data, &decoded));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(the_texts_are_those_of_the_rfc),
                                        cmocka_unit_test(every_length_comes_back),
                                        cmocka_unit_test(two_characters_are_a_byte_in_one_way_only),
                                        cmocka_unit_test(three_characters_are_two_bytes_in_one_way_only),
-                                       cmocka_unit_test(what_is_no_base64url_is_refused)};
+                                       cmocka_unit_test(what_is_no_base64url_is_refused),
+                                       cmocka_unit_test(no_text_has_one_character_left_over)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

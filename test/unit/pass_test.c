@@ -285,8 +285,8 @@ static void no_other_header_is_taken_even_if_we_signed_it(void **state) {
         "{\"alg\":\"EdDSA\",\"typ\":\"JWT\",\"kid\":\"01010101\",\"b64\":false}",
         "{\"alg\":\"EdDSA\",\"typ\":\"JWT\",\"kid\":\"01010101\",\"jku\":\"http://127.0.0.1/jwks.json\"}",
         "{\"alg\":\"EdDSA\",\"typ\":\"JWT\",\"kid\":\"01010101\",\"x5u\":\"http://127.0.0.1/x\"}",
-        "{\"alg\":\"EdDSA\",\"typ\":\"JWT\",\"kid\":\"01010101\",\"jwk\":{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":"
-        "\"0uuZO2MUNSjnDc3H65yiEBDddpvpUlDCxbq_rRXUWOI\"}}",
+        ("{\"alg\":\"EdDSA\",\"typ\":\"JWT\",\"kid\":\"01010101\",\"jwk\":{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":"
+         "\"0uuZO2MUNSjnDc3H65yiEBDddpvpUlDCxbq_rRXUWOI\"}}"),
         "{\"alg\":\"EdDSA\",\"typ\":\"JWT\",\"kid\":\"../../01\"}",
         "{\"alg\":\"EdDSA\",\"typ\":\"JWT\",\"kid\":\"/dev/nul\"}",
         "{\"alg\":\"EdDSA\",\"typ\":\"JWT\",\"kid\":\"0' OR 1=\"}",
@@ -294,6 +294,8 @@ static void no_other_header_is_taken_even_if_we_signed_it(void **state) {
         "{\"alg\":\"EdDSA\",\"typ\":\"JWT\",\"kid\":\"1010101\"}",
         "{\"alg\":\"EdDSA\",\"typ\":\"JWT\",\"kid\":\"001010101\"}",
         "{\"alg\":\"EdDSA\",\"typ\":\"JWT\",\"kid\":01010101}",
+        "{\"alg\":\"EdDSA\",\"typ\":\"JWT\",\"kid\":\"01010101\"]",
+        "{\"alg\":\"EdDSA\",\"typ\":\"JWT\",\"kid\":\"01010101,}",
         "{\"alg\":\"EdDSA\",\"typ\":\"JWT\",\"kid\":\"00000000\"}",
         "{\"alg\":\"EdDSA\",\"typ\":\"JWT\",\"kid\":\"02020202\"}",
         "{\"alg\": \"EdDSA\",\"typ\":\"JWT\",\"kid\":\"01010101\"}",
