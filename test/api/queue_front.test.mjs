@@ -51,7 +51,7 @@ async function start_nginx() {
   mkdirSync(join(folder, 'temp'));
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${join(folder, 'temp', kind)};`).join(' ');
   const main = `daemon off; ${process.getuid() === 0 ? 'user root;' : ''} worker_processes 1; pid ${join(folder, 'pid')}; error_log stderr warn;
-    events { worker_connections 256; } http { access_log off; default_type text/plain; types { text/html html; } ${temporary} include ${join(folder, 'waiting-room.conf')}; }`;
+    events { worker_connections 1024; } http { access_log off; default_type text/plain; types { text/html html; } ${temporary} include ${join(folder, 'waiting-room.conf')}; }`;
   writeFileSync(join(folder, 'nginx.conf'), main);
   const child = spawn('nginx', ['-c', join(folder, 'nginx.conf'), '-p', folder], { stdio: ['ignore', 'ignore', 'pipe'] });
   let stderr = '';

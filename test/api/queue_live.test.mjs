@@ -8,12 +8,21 @@ import { BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, WebSocketClient, ask_upg
 let server;
 let show;
 let path;
+let silence; // a server that waits five seconds for a sign of life, a viewer who gives one, and one who gives none
 before(async () => {
+  const other = await Server.start({ args: ['--idle-seconds', '5'] });
+  const room = await other.queue_show({ waiting_room: { rate_per_minute: 1 } });
+  const [alive, dead] = await Promise.all([1, 2].map(() => WebSocketClient.open(other.fans, `/api/v1/shows/${room}/queue/live`)));
+  dead.ignores_pings = true;
+  silence = { other, room, alive, dead };
   server = await Server.start();
   show = await server.queue_show({ waiting_room: { rate_per_minute: 1 } });
   path = `/api/v1/shows/${show}/queue/live`;
 });
-after(() => server.stop());
+after(async () => {
+  await silence.other.stop();
+  await server.stop();
+});
 
 const open = (headers) => WebSocketClient.open(server.fans, path, headers);
 const watching = async () => (await server.admin('GET', `/api/v1/admin/shows/${show}/stats`)).json.queue.watching;
@@ -264,18 +273,12 @@ test('a flood of pings costs nobody else a thing', async () => {
 
 test('a silent viewer is pinged, and cut off when nobody answers', async () => {
   // red when: dead peers are kept for good
-  const other = await Server.start({ args: ['--idle-seconds', '5'] });
-  const room = await other.queue_show({ waiting_room: { rate_per_minute: 1 } });
-  const live = `/api/v1/shows/${room}/queue/live`;
-  const alive = await WebSocketClient.open(other.fans, live);
-  const dead = await WebSocketClient.open(other.fans, live);
-  dead.ignores_pings = true;
-  await dead.message(PING, 12_000);
+  const { other, room, alive, dead } = silence;
+  await dead.message(PING, 15_000);
   await dead.wait_for('the end', () => dead.closed || dead.tcp_ended || dead.socket.destroyed, 15_000);
   await other.place(room, 'ann');
   await alive.json_until((status) => status.issued === 1);
   await alive.close();
-  await other.stop();
 });
 
 test('SIGTERM says 1001 to every viewer', async () => {
