@@ -191,21 +191,22 @@ static bool part_is_sound(const struct channel_part *part) {
            (part->cursor == NO_SLOT) == (count == 0) && (left == 0 || (part->frame && part->is_listed));
 }
 
-/* Brings the frame, or what catch_up() gives to who has missed one, to the member. */
-static enum member_told reach(struct channel_part *part, struct connection *connection) {
+/* Brings the frame, or what catch_up() gives to who has missed one, to the member. False if it gets nothing now. */
+static bool reach(struct channel_part *part, struct connection *connection) {
     bool has_missed = connection->member.round + 1 != part->round;
     channel_reached(connection);
     if (connection->is_stuck) {
         member_fall_behind(connection);
-        return MEMBER_BEHIND;
+        return false;
     }
-    enum member_told told = has_missed ? member_catch_up(connection) : member_tell(connection, part->frame);
-    if (told == MEMBER_LOST)
+    if (!(has_missed ? member_catch_up(connection) : member_tell(connection, part->frame))) {
         connection_close(connection);
-    else if (connection->is_stuck)
+        return false;
+    }
+    if (connection->is_stuck)
         member_wait(connection);
-    assert_deep(told == MEMBER_LOST || connection_is_sound(connection));
-    return told;
+    assert_deep(connection_is_sound(connection));
+    return true;
 }
 
 /* Goes on with the part's round. Returns how many more members may be reached in this turn. */
@@ -217,8 +218,8 @@ static unsigned go_on(struct channel_part *part, unsigned budget) {
         part->cursor = behind(part, connection);
         __builtin_prefetch(member_at(part, part->cursor));
         budget--;
-        if (connection->member.round != part->round && reach(part, connection) == MEMBER_TOLD)
-            sent++;
+        if (connection->member.round != part->round)
+            sent += reach(part, connection);
     }
     metric_add(METRIC_WEBSOCKET_FRAMES_SENT, sent);
     return budget;

@@ -242,8 +242,8 @@ static bool may_read(const struct connection *connection) {
 
 /* False if the connection is lost. */
 static bool catch_up(struct connection *connection) {
-    return connection->state != CONNECTION_MEMBER || !connection->member.is_behind || connection->output ||
-           member_catch_up(connection) != MEMBER_LOST;
+    bool can = connection->state == CONNECTION_MEMBER && connection->member.is_behind && !connection->output;
+    return !can || member_catch_up(connection);
 }
 
 static void take_turn(struct connection *connection) {
@@ -293,8 +293,7 @@ void connection_event(struct connection *connection, uint32_t events) {
         connection->may_be_readable = true;
     if (events & EPOLLOUT)
         connection->is_stuck = false;
-    if (connection->output || connection->may_be_readable || connection->state == CONNECTION_LINGERING ||
-        (connection->state == CONNECTION_MEMBER && connection->member.is_behind))
+    if (connection->output || connection->may_be_readable || connection->state == CONNECTION_LINGERING)
         connection_turn(connection);
 }
 

@@ -24,8 +24,8 @@
  *              the client can read the answer before a reset could destroy it (RFC 9112 9.6)
  *
  * In each state but FREE and LINGERING there can be an output that the socket did not take yet: then nothing is read or
- * handled either, and the wait is for the client to take some (write_ms), whatever the state. A member whose socket
- * took nothing of a push has no output, only the mark that it `is_behind`; the wait is the same.
+ * handled either, and the wait is for the client to take some (write_ms), whatever the state. Nothing is pushed then to
+ * a member either: it `is_behind`.
  *
  * What can go wrong: the peer resets, or memory for a buffer runs out: the connection is closed, and a parked exchange
  * becomes stale (exchange_resume() says NULL).

@@ -75,17 +75,15 @@ void member_heard(struct connection *connection) {
     connection->member.is_pinged = false;
 }
 
-/* What the socket did not take of the frame waits in an output. */
-static enum member_told keep_rest(struct connection *connection, struct blob *frame, size_t sent) {
+/* What the socket did not take of the frame waits in an output. False if the connection is lost. */
+static bool keep_rest(struct connection *connection, struct blob *frame, size_t sent) {
     struct output *output = connection_output(connection);
     if (!output)
-        return MEMBER_LOST;
+        return false;
     output_add_blob_rest(output, frame, sent);
-    connection->has_progressed = true;
+    connection->has_progressed = sent > 0;
     /* Until the socket says that it is full, or epoll would not tell when it is not any more. */
-    if (!connection_send_output(connection))
-        return MEMBER_LOST;
-    return connection->is_stuck ? MEMBER_BEHIND : MEMBER_TOLD;
+    return connection_send_output(connection);
 }
 
 void member_fall_behind(struct connection *connection) {
@@ -94,32 +92,27 @@ void member_fall_behind(struct connection *connection) {
     connection->member.is_behind = true;
 }
 
-enum member_told member_tell(struct connection *connection, struct blob *frame) {
+bool member_tell(struct connection *connection, struct blob *frame) {
     struct member *member = &connection->member;
     if (frame->version != 0 && frame->version <= member->version)
-        return MEMBER_TOLD;
+        return true;
+    member->version = frame->version;
     ssize_t sent;
     do {
         sent = send(connection->fd, frame->at, frame->length, MSG_NOSIGNAL);
     } while (sent < 0 && errno == EINTR);
+    if (sent == (ssize_t)frame->length)
+        return true;
     if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
-        return MEMBER_LOST;
-    if (sent < 0) {
-        connection->is_stuck = true;
-        member_fall_behind(connection);
-        return MEMBER_BEHIND;
-    }
-    member->version = frame->version;
-    return (size_t)sent == frame->length ? MEMBER_TOLD : keep_rest(connection, frame, (size_t)sent);
+        return false;
+    return keep_rest(connection, frame, sent < 0 ? 0 : (size_t)sent);
 }
 
-enum member_told member_catch_up(struct connection *connection) {
+bool member_catch_up(struct connection *connection) {
     struct blob *newest = newest_for(connection);
-    if (!newest)
-        return MEMBER_TOLD;
-    enum member_told told = member_tell(connection, newest);
+    bool is_there = !newest || member_tell(connection, newest);
     blob_drop(newest);
-    return told;
+    return is_there;
 }
 
 void member_ping(struct connection *connection) {
@@ -129,7 +122,6 @@ void member_ping(struct connection *connection) {
 
 void member_close(struct connection *connection, uint16_t code) {
     connection_move(connection, CONNECTION_ENDED);
-    connection->is_stuck = false; /* if the socket is full still, the turn will find out */
     char payload[2] = {(char)(code >> 8), (char)code};
     say(connection, WEBSOCKET_CLOSE, (struct bytes){payload, code == WEBSOCKET_NO_CODE ? 0 : sizeof payload});
     connection_drop_input(connection);
@@ -138,9 +130,7 @@ void member_close(struct connection *connection, uint16_t code) {
 void member_wait(struct connection *connection) {
     struct reactor *reactor = connection->reactor;
     struct member *member = &connection->member;
-    enum wait_kind kind = connection->output || member->is_behind ? WAIT_WRITE
-                          : member->is_pinged                     ? WAIT_PONG
-                                                                  : WAIT_SILENT;
+    enum wait_kind kind = connection->output ? WAIT_WRITE : member->is_pinged ? WAIT_PONG : WAIT_SILENT;
     bool is_anew = kind == WAIT_WRITE ? connection->has_progressed : member->has_heard;
     if (is_anew || kind != connection->wait.kind)
         wait_begin(&reactor->waits, connection->slot, kind, reactor->now_us);

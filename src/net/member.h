@@ -4,8 +4,9 @@
  * straight from the shared blob → what the client says is read and dropped, its pings are answered → it closes, and so
  * do we.
  *
- * A member whose socket takes nothing more `is_behind`: it costs nothing but that mark, and once the socket takes bytes
- * again it is told what catch_up() gives, whatever was published meanwhile.
+ * What a socket does not take of a frame waits in an output, by reference. Whoever has one when the next frame comes
+ * `is_behind`: that costs the mark alone, and once all is sent the member is told what catch_up() gives, whatever was
+ * published meanwhile.
  *
  * For connection.c, requests.c and channel.c only.
  */
@@ -31,12 +32,6 @@ struct member {
     bool has_heard : 1; /* in this turn we heard something of it */
 };
 
-enum member_told {
-    MEMBER_TOLD,
-    MEMBER_BEHIND, /* the socket took nothing, or takes the rest later */
-    MEMBER_LOST,   /* the caller closes the connection */
-};
-
 /* The exchange is answered with 101, and the connection is a WebSocket from here on. */
 void member_begin(struct connection *connection, struct channel_part *part);
 
@@ -44,10 +39,11 @@ void member_begin(struct connection *connection, struct channel_part *part);
 bool member_hear(struct connection *connection);
 void member_heard(struct connection *connection);
 
-/* Sends the frame, unless the member knows it. Its socket has taken all that was sent before. */
-MUST_USE enum member_told member_tell(struct connection *connection, struct blob *frame);
+/* Sends the frame, unless the member knows it. There is no output. False if the connection is lost: the caller closes
+ * it. */
+MUST_USE bool member_tell(struct connection *connection, struct blob *frame);
 /* The same with what catch_up() gives. */
-MUST_USE enum member_told member_catch_up(struct connection *connection);
+MUST_USE bool member_catch_up(struct connection *connection);
 void member_fall_behind(struct connection *connection);
 
 void member_ping(struct connection *connection);

@@ -70,19 +70,14 @@ static bool input_is_sound(const struct connection *connection) {
     return input->at != connection->reactor->input && input->start < input->end && input->end <= input->capacity;
 }
 
-static bool is_behind(const struct connection *connection) {
-    return connection->state == CONNECTION_MEMBER && connection->member.is_behind;
-}
-
 static bool output_is_sound(const struct connection *connection) {
-    return connection->output ? connection->output->pending > 0 : connection->is_stuck == is_behind(connection);
+    return connection->output ? connection->output->pending > 0 : !connection->is_stuck;
 }
 
 static bool member_is_sound(const struct connection *connection) {
     const struct member *member = &connection->member;
-    enum wait_kind kind = member->is_pinged ? WAIT_PONG : WAIT_SILENT;
-    return member->part && (!member->is_behind || connection->is_stuck) &&
-           connection->wait.kind == (connection->output || member->is_behind ? WAIT_WRITE : kind);
+    return member->part && (!member->is_behind || connection->output) &&
+           waits_for(connection, member->is_pinged ? WAIT_PONG : WAIT_SILENT);
 }
 
 bool connection_is_sound(const struct connection *connection) {

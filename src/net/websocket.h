@@ -52,9 +52,9 @@ uint32_t channel_members(const struct channel *channel);
 /* A frame, whole: FIN, text or binary, unmasked, as RFC 6455 5.2 has it. NULL when memory ran out. */
 struct blob *websocket_frame(bool is_text, struct bytes payload);
 
-/* Sends the frame to every member; takes over the caller's reference. Any thread; each reactor does its part soon, a few
- * hundred members at a time, so that others get their turn between. If the one before has not reached a member yet, that
- * one is told what catch_up() gives instead of both. */
+/* Sends the frame to every member; takes over the caller's reference. Any thread; each reactor does its part soon, a
+ * few hundred members at a time, so that others get their turn between. If the one before has not reached a member yet,
+ * that one is told what catch_up() gives instead of both. */
 void websocket_publish(struct channel *channel, struct blob *frame);
 
 /* OK; UPGRADE_REQUIRED (no upgrade asked for, or another version: answer 426 with "Sec-WebSocket-Version: 13" and

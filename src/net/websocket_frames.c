@@ -146,7 +146,6 @@ static void begin_data(struct websocket_frames *frames, const struct frame_head 
     if (head->opcode != WEBSOCKET_CONTINUATION) {
         frames->is_text = head->opcode == WEBSOCKET_TEXT;
         frames->message_bytes = 0;
-        frames->text = (struct utf8_check){0};
     }
     frames->is_in_message = true;
     frames->is_final = head->is_final;

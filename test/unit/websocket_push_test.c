@@ -11,11 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <cmocka.h>
 
 #define PING (WEBSOCKET_FINAL | WEBSOCKET_PING)
 #define PONG (WEBSOCKET_FINAL | WEBSOCKET_PONG)
 #define MEMBERS 5
+#define HUGE_BYTES (32 * 1024 * 1024) /* no socket takes it at once */
 
 static struct socket_world *world;
 
@@ -29,6 +31,11 @@ static void stop(void) {
     world = NULL;
 }
 
+/* So that every output has to be allocated. */
+static void spend_spare_outputs(struct world *at) {
+    output_pool_release(&at->reactor->outputs);
+}
+
 /* Red when a reactor or a member is left out, a push costs more than one send a member, or any allocation. */
 static void a_push_is_one_send_a_member_and_nothing_else(void **state) {
     (void)state;
@@ -38,7 +45,8 @@ static void a_push_is_one_send_a_member_and_nothing_else(void **state) {
         clients[i % 2][i / 2] = socket_join(world, i % 2);
     assert_int_equal(channel_members(world->channel), 2 * MEMBERS);
     assert_int_equal(metric_value(METRIC_WEBSOCKETS_OPEN), 2 * MEMBERS);
-    socket_world_settle(world);
+    for (unsigned i = 0; i < 2; i++)
+        world_do(&world->at[i], spend_spare_outputs);
     static const char *const texts[] = {"one", "two", "three"};
     for (int i = 0; i < 3; i++) {
         int64_t counted = metric_value(METRIC_WEBSOCKET_FRAMES_SENT);
@@ -252,6 +260,50 @@ static void a_slow_member_costs_nothing_and_gets_the_newest_later(void **state) 
     stop();
 }
 
+static struct client reading;
+
+static void read_what_is_there(struct client *client) {
+    for (int quiet_ms = 0; quiet_ms < 20;) {
+        char *room = buffer_reserve(&client->input, 65536);
+        ssize_t got = recv(client->fd, room, 65536, MSG_DONTWAIT);
+        if (got > 0) {
+            client->input.length += (size_t)got;
+            quiet_ms = 0;
+        } else {
+            nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+            quiet_ms++;
+        }
+    }
+}
+
+/* The client has read all that was sent, and there is room in the socket, but the reactor has not heard of it. */
+static void read_and_push(struct world *at) {
+    assert(at->reactor->connections[0].output);
+    read_what_is_there(&reading);
+    socket_world_publish(world, "new");
+    (void)mailbox_open_all(&at->reactor->mailbox, at->reactor);
+    channels_push(at->reactor);
+    assert(at->reactor->connections[0].member.is_behind);
+}
+
+/* Red when a frame is sent while a part of another waits. */
+static void a_frame_never_comes_between_the_parts_of_another(void **state) {
+    (void)state;
+    start(1);
+    char *huge = malloc(HUGE_BYTES + 1);
+    memset(huge, 'h', HUGE_BYTES);
+    huge[HUGE_BYTES] = 0;
+    reading = socket_join(world, 0);
+    socket_world_publish(world, huge);
+    socket_world_settle(world);
+    world_do(&world->at[0], read_and_push);
+    socket_expect_text(&reading, huge);
+    socket_expect_text(&reading, "new");
+    client_close(&reading);
+    free(huge);
+    stop();
+}
+
 /* Red when what a socket did not take of a frame is lost or sent twice. */
 static void a_frame_that_is_taken_in_parts_comes_whole(void **state) {
     (void)state;
@@ -432,7 +484,7 @@ static void every_allocation_may_fail(void **state) {
     bool was_hit = true;
     for (int n = 1; was_hit; n++) {
         assert_true(n < 50);
-        /* The pool has nothing to spare. */
+        world_do(&world->at[0], spend_spare_outputs);
         atomic_store(&net_system.most_of_one_send, 20000);
         struct client client = client_connect(&world->at[0]);
         socket_world_settle(world);
@@ -536,6 +588,7 @@ int main(void) {
         cmocka_unit_test(a_push_to_a_crowd_goes_in_parts),
         cmocka_unit_test(a_slow_member_costs_nothing_and_gets_the_newest_later),
         cmocka_unit_test(a_frame_that_is_taken_in_parts_comes_whole),
+        cmocka_unit_test(a_frame_never_comes_between_the_parts_of_another),
         cmocka_unit_test(a_member_that_takes_nothing_is_cut_off),
         cmocka_unit_test(a_silent_member_is_pinged_and_then_closed),
         cmocka_unit_test(a_stop_says_that_we_are_going_away),
