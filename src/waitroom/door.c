@@ -99,8 +99,9 @@ void door_walk(struct queue *queue) {
     uint32_t room = door_room(queue), before = 0, kept = 0, asking = 0;
     for (uint32_t i = 0; i < queue->door_count; i++) {
         struct door_fan fan = queue->door[i];
-        bool was_let_in = before < room;
-        before += is_holding(queue, &fan);
+        /* Who has not been told to ask again yet cannot know that there is room: the window stands still until then. */
+        bool is_early = is_holding(queue, &fan), was_let_in = before < room && !is_early;
+        before += is_early;
         fan.is_asking = fan.is_asking && queue->now_ms - fan.asked_ms <= QUEUE_DOOR_PATIENCE_MS;
         if (was_let_in || !fan.is_asking) {
             int64_t used_ms = fan.used_ms + passed_ms;

@@ -212,8 +212,8 @@ static void walk_the_door(struct naive_queue *queue, int64_t passed_ms) {
             struct naive_place *place = &queue->places[number];
             if (place->state != PLACE_DOOR || place->position != position)
                 continue;
-            bool may_go_in = before < let_in;
-            before += is_holding(queue, place);
+            bool is_early = is_holding(queue, place), may_go_in = before < let_in && !is_early;
+            before += is_early;
             if (queue->now_ms - place->asked_ms > QUEUE_DOOR_PATIENCE_MS)
                 place->is_asking = false;
             if (!may_go_in && place->is_asking)

@@ -130,14 +130,35 @@ static void the_window_runs_on_where_it_was_when_there_is_room(void **state) {
     assert_int_equal(claim(&world, 2), RESULT_AT_THE_DOOR);
     pass_time(&world, 10000);
     assert_int_equal(claim(&world, 2), RESULT_AT_THE_DOOR);
+    int64_t told_ms = queue_retry_seconds_of(world.queue, 2) * 1000 + QUEUE_DOOR_GRACE_MS;
     assert_int_equal(leave(&world, 1), RESULT_OK);
-    pass_time(&world, CLAIM_MS / 2 - 2000);
+    pass_time(&world, CLAIM_MS / 2);
     assert_int_equal(state_of(&world, 2), PLACE_DOOR);
-    pass_time(&world, 2000 + TICK_MS);
+    pass_time(&world, told_ms + 2 * TICK_MS);
     assert_int_equal(state_of(&world, 2), PLACE_MISSED);
     assert_int_equal(claim(&world, 2), RESULT_TURN_MISSED);
     assert_int_equal(counts_of(&world).door, 0);
     assert_int_equal(counts_of(&world).missed, 1);
+    world_end(&world);
+}
+
+static void who_asks_when_told_to_keeps_the_turn(void **state) {
+    /* Red if the window runs while there is room for a fan who has not been told to ask again yet: here the room has
+     * some for a second or two, again and again, and none whenever the fan asks. */
+    (void)state;
+    struct world world = called(2, 1);
+    assert_int_equal(claim(&world, 1), RESULT_OK);
+    for (int64_t left_ms = 2 * CLAIM_MS; left_ms > 0; left_ms -= 1500) {
+        assert_int_equal(claim(&world, 2), RESULT_AT_THE_DOOR);
+        world.settings.max_active = 2;
+        configure(&world);
+        pass_time(&world, 1500);
+        world.settings.max_active = 1;
+        configure(&world);
+    }
+    world.settings.max_active = 2;
+    configure(&world);
+    assert_int_equal(claim(&world, 2), RESULT_OK);
     world_end(&world);
 }
 
@@ -283,6 +304,7 @@ int main(void) {
         cmocka_unit_test(who_has_gone_away_is_not_counted_at_the_door),
         cmocka_unit_test(the_window_stands_still_while_the_room_is_full),
         cmocka_unit_test(the_window_runs_on_where_it_was_when_there_is_room),
+        cmocka_unit_test(who_asks_when_told_to_keeps_the_turn),
         cmocka_unit_test(the_window_runs_for_who_has_gone_away),
         cmocka_unit_test(a_pause_costs_nobody_the_turn),
         cmocka_unit_test(a_sold_out_spell_costs_nobody_the_turn),
