@@ -319,6 +319,23 @@ static void more_passes_than_fit_at_once_are_brought_back_one_after_the_other(vo
     world_end(&world);
 }
 
+static void who_was_let_in_when_the_window_was_over_has_come(void **state) {
+    /* Red if they count as no-shows for the share: after a restart too many would be called. */
+    (void)state;
+    struct world world = restarted();
+    restore_joins(&world, 100);
+    queue_restore_call(world.queue, 100, 0);
+    queue_restore_clock(world.queue, 2 * CLAIM_MS);
+    assert_int_equal(counts_of(&world).missed, 100);
+    assert_true(counts_of(&world).show_permille < 200);
+    for (uint32_t number = 1; number <= 90; number++)
+        assert_true(restore_admission(&world, number, NOW, false));
+    restored(&world);
+    assert_int_equal(counts_of(&world).missed, 10);
+    assert_true(counts_of(&world).show_permille > 900);
+    world_end(&world);
+}
+
 static void nonsense_is_left_out(void **state) {
     /* Red if what a damaged file says is trusted. */
     (void)state;
@@ -427,6 +444,21 @@ static void the_ledger_may_know_of_more_than_the_record(void **state) {
     world_end(&world);
 }
 
+static void who_is_inside_unknown_and_joined_again_is_let_go(void **state) {
+    /* Red if a user can have a live place and be inside under another. */
+    (void)state;
+    struct world world = restarted();
+    queue_restore_unknown(world.queue, 2);
+    assert_true(restore_admission(&world, 1, NOW, false));
+    restored(&world);
+    assert_int_equal(join(&world, 1), 3);
+    assert_int_equal(queue_adopt(world.queue, 1, hash_of(1)), RESULT_OK);
+    world_check(&world);
+    assert_int_equal(state_of(&world, 1), PLACE_DONE);
+    assert_int_equal(place_of(&world, 1).number, 3);
+    world_end(&world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(before_the_shuffle_nobody_knows_a_position),
@@ -443,11 +475,13 @@ int main(void) {
         cmocka_unit_test(who_joined_again_has_the_later_place),
         cmocka_unit_test(a_shuffled_queue_is_shuffled_again),
         cmocka_unit_test(more_passes_than_fit_at_once_are_brought_back_one_after_the_other),
+        cmocka_unit_test(who_was_let_in_when_the_window_was_over_has_come),
         cmocka_unit_test(nonsense_is_left_out),
         cmocka_unit_test(numbers_go_on_above_what_may_have_been_given_out),
         cmocka_unit_test(who_comes_back_late_has_a_place_that_was_called),
         cmocka_unit_test(nobody_gets_a_second_place_by_an_old_ticket),
         cmocka_unit_test(the_ledger_may_know_of_more_than_the_record),
+        cmocka_unit_test(who_is_inside_unknown_and_joined_again_is_let_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

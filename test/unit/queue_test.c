@@ -142,6 +142,17 @@ static void no_more_are_called_than_fit(void **state) {
     world_end(&world);
 }
 
+static void calls_do_not_gather_while_nobody_waits(void **state) {
+    /* Red if credit for calls has no end: a whole crowd would be called at once. */
+    (void)state;
+    struct world world = world_of(6000, 1000);
+    pass_time(&world, 60000);
+    join_all(&world, 500);
+    pass_time(&world, TICK_MS);
+    assert_in_range(counts_of(&world).serving, 90, 110);
+    world_end(&world);
+}
+
 static void nobody_is_called_while_the_show_is_closed_or_sold_out(void **state) {
     /* Red if queue_runs() leaves out one of the conditions. */
     (void)state;
@@ -427,6 +438,7 @@ int main(void) {
         cmocka_unit_test(a_place_is_found_by_user_and_by_number),
         cmocka_unit_test(fans_are_called_at_the_rate),
         cmocka_unit_test(no_more_are_called_than_fit),
+        cmocka_unit_test(calls_do_not_gather_while_nobody_waits),
         cmocka_unit_test(nobody_is_called_while_the_show_is_closed_or_sold_out),
         cmocka_unit_test(dead_places_cost_nobody_a_turn),
         cmocka_unit_test(a_machine_that_slept_costs_no_turn),
