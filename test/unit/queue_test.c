@@ -381,6 +381,30 @@ static void a_pass_keeps_its_end_when_pass_seconds_change(void **state) {
     world_end(&world);
 }
 
+static void windows_that_grow_and_grow_close_for_nobody(void **state) {
+    /* Red if the ring of grains overflows, or loses a grain when it is full. */
+    (void)state;
+    struct world world = world_of(60000, LIMIT_ACTIVE);
+    struct place place;
+    for (uint64_t fan = 1; fan <= 4000; fan++) {
+        assert_int_equal(queue_join(world.queue, hash_of(fan), world.now_ms, &place, &world.is_new), RESULT_OK);
+        world.now_ms += TICK_MS;
+        queue_tick(world.queue, &world.conditions, world.now_ms);
+        if (fan % 10 == 0) {
+            world.settings.claim_seconds++;
+            queue_configure(world.queue, &world.settings, world.now_ms);
+        }
+    }
+    world_check(&world);
+    assert_int_equal(world.queue->grain_count, QUEUE_GRAINS);
+    assert_int_equal(counts_of(&world).missed, 0);
+    assert_int_equal(claim(&world, 1), RESULT_OK);
+    assert_int_equal(claim(&world, 2000), RESULT_OK);
+    pass_time(&world, world.settings.claim_seconds * INT64_C(1000) + 5000);
+    assert_int_equal(counts_of(&world).missed, 3998);
+    world_end(&world);
+}
+
 static void a_shop_that_fails_slows_the_drip(void **state) {
     /* Red if queue_adapt() does not reach the drip, or the factor does not reach the calls. */
     (void)state;
@@ -452,6 +476,7 @@ int main(void) {
         cmocka_unit_test(lowering_max_active_lets_nobody_in_until_it_fits),
         cmocka_unit_test(a_lower_rate_holds_from_now_on),
         cmocka_unit_test(a_pass_keeps_its_end_when_pass_seconds_change),
+        cmocka_unit_test(windows_that_grow_and_grow_close_for_nobody),
         cmocka_unit_test(a_shop_that_fails_slows_the_drip),
         cmocka_unit_test(a_clock_that_steps_back_changes_nothing),
         cmocka_unit_test(a_clock_that_leaps_breaks_no_bound),
