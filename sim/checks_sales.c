@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #define MAY_FORGET_MS 500 /* so long a hold may be lost after it was answered */
-#define DEEP_EVERY_MS 1000
+#define DEEP_EVERY_MS 5000
 
 void checks_init(struct world *world) {
     struct checks *checks = &world->checks;
@@ -308,6 +308,11 @@ static void check_seats(struct world *world) {
         if (status == SEAT_HELD || (status == SEAT_BOOKED) != (ledger->seat_row[seat] != 0))
             world_broken(world, "in the end seat %u has status %d, and the ledger's ticket is %u", seat, (int)status,
                          ledger->seat_row[seat]);
+        /* Promise 1: red if a booking is cancelled, and its seats are not given back. */
+        if (ledger->seat_row[seat] && ledger->rows[ledger->seat_row[seat] - 1].status != BOOKING_CONFIRMED)
+            world_broken(world, "in the end seat %u is sold to booking %u, which is %s", seat,
+                         ledger->seat_row[seat] - 1,
+                         booking_status_name(ledger->rows[ledger->seat_row[seat] - 1].status));
     }
     show_unlock(show);
 }

@@ -91,88 +91,88 @@ static void go_on_opening(struct world *world) {
 
 /* ---- starting ---- */
 
-static void replay(struct world *world) {
-    struct server *server = &world->server;
-    const struct record_image *record = &world->disk.record;
-    uint32_t number = 0;
-    for (uint32_t i = 0; i < record->count; i++) {
-        const struct record_line *line = &record->lines[i];
-        switch (line->kind) {
-        case RECORD_JOIN:
-            queue_restore_join(server->queue, world_user_hash(line->number));
-            checks_put_back(world, ++number, line->number);
-            break;
-        case RECORD_UNKNOWN:
-            queue_restore_unknown(server->queue, line->number);
-            number = line->number > number ? line->number : number;
-            break;
-        case RECORD_LEFT:
-            queue_restore_left(server->queue, line->number);
-            checks_put_left(world, line->number);
-            break;
-        case RECORD_CALL:
-            queue_restore_call(server->queue, line->number, line->open_ms);
-            break;
-        case RECORD_HEAD:
-            queue_restore_clock(server->queue, line->open_ms);
-            break;
-        case RECORD_OPEN: {
-            uint32_t frozen = queue_freeze(server->queue);
-            if (frozen != line->number)
-                world_broken(world, "%u numbers were frozen, and after a restart it is %u", line->number, frozen);
-            queue_place_shuffled(server->queue, 0, frozen, world->opening.order);
-            server->placed = frozen;
-            world->opening.is_on_disk = true;
-            break;
-        }
-        case RECORD_DOOR:
-            queue_restore_door(server->queue, line->number);
-            break;
-        default:
-            break;
-        }
-    }
-}
-
 static void restore_admission(struct world *world, const struct queue_pass *pass, bool has_ended) {
     /* Red if a granted pass is forgotten. */
     if (!queue_restore_admission(world->server.queue, pass, has_ended))
         world_broken(world, "the pass of number %u was granted, and the queue does not take it back", pass->number);
 }
 
-/* What the process was about to tell the ledger when it died. */
-static void restore_untold(struct world *world, const bool *has_ended) {
-    const struct record_image *record = &world->disk.record;
-    for (uint32_t i = 0; i < record->count; i++) {
-        const struct record_line *line = &record->lines[i];
-        if (line->kind != RECORD_ADMIT || ledger_admission(&world->disk.ledger, line->number))
-            continue;
+static void replay_opening(struct world *world, uint32_t recorded) {
+    struct server *server = &world->server;
+    uint32_t frozen = queue_freeze(server->queue);
+    /* Red if a restart shuffles others than before. */
+    if (frozen != recorded)
+        world_broken(world, "%u numbers were frozen, and after a restart it is %u", recorded, frozen);
+    queue_place_shuffled(server->queue, 0, frozen, world->opening.order);
+    server->placed = frozen;
+    world->opening.is_on_disk = true;
+}
+
+static void replay_line(struct world *world, const struct record_line *line, uint32_t *number) {
+    struct queue *queue = world->server.queue;
+    switch (line->kind) {
+    case RECORD_JOIN:
+        queue_restore_join(queue, world_user_hash(line->number));
+        checks_put_back(world, ++*number, line->number);
+        break;
+    case RECORD_UNKNOWN:
+        queue_restore_unknown(queue, line->number);
+        *number = line->number > *number ? line->number : *number;
+        break;
+    case RECORD_LEFT:
+        queue_restore_left(queue, line->number);
+        checks_put_left(world, line->number);
+        break;
+    case RECORD_CALL:
+        queue_restore_call(queue, line->number, line->open_ms);
+        break;
+    case RECORD_HEAD:
+        queue_restore_clock(queue, line->open_ms);
+        break;
+    case RECORD_OPEN:
+        replay_opening(world, line->number);
+        break;
+    case RECORD_DOOR:
+        queue_restore_door(queue, line->number);
+        break;
+    case RECORD_ADMIT: {
         struct queue_pass pass = {.number = line->number,
                                   .claimed_ms = line->open_ms,
                                   .expires_ms = line->open_ms + world->terms.queue.pass_seconds * 1000LL};
-        restore_admission(world, &pass, has_ended[line->number]);
+        restore_admission(world, &pass, false);
+        break;
+    }
+    case RECORD_END:
+        queue_restore_left(queue, line->number);
+        break;
     }
 }
 
-static void restore_admissions(struct world *world) {
+/* What the ledger knows beside the record: who it was where a power failure took that, and what the record has lost. */
+static void restore_from_ledger(struct world *world) {
     const struct ledger_image *ledger = &world->disk.ledger;
     const struct record_image *record = &world->disk.record;
     struct queue *queue = world->server.queue;
-    bool *has_ended = memory_new(ledger->ceiling + 1, sizeof *has_ended);
+    bool *is_recorded = memory_new(ledger->admission_of_room + 1, sizeof *is_recorded);
     for (uint32_t i = 0; i < record->count; i++)
-        if (record->lines[i].kind == RECORD_END)
-            has_ended[record->lines[i].number] = true;
+        if (record->lines[i].kind == RECORD_ADMIT && record->lines[i].number < ledger->admission_of_room)
+            is_recorded[record->lines[i].number] = true;
     for (uint32_t number = 0; number < ledger->admission_of_room; number++) {
         const struct admission_row *row = ledger_admission(ledger, number);
         if (!row)
             continue;
-        /* The record may have lost who it was. */
         (void)!queue_adopt(queue, number, world_user_hash(row->fan));
         struct queue_pass pass = {.number = number, .claimed_ms = row->claimed_ms, .expires_ms = row->expires_ms};
-        restore_admission(world, &pass, row->ended_ms != 0 || has_ended[number]);
+        if (!is_recorded[number]) {
+            restore_admission(world, &pass, row->ended_ms != 0);
+            record_append(world, RECORD_ADMIT, number, row->claimed_ms);
+            if (row->ended_ms)
+                record_append(world, RECORD_END, number, 0);
+        } else if (row->ended_ms) {
+            queue_restore_left(queue, number);
+        }
     }
-    restore_untold(world, has_ended);
-    memory_free(has_ended);
+    memory_free(is_recorded);
 }
 
 void room_start(struct world *world) {
@@ -181,14 +181,16 @@ void room_start(struct world *world) {
     uint32_t ceiling = world->disk.ledger.ceiling;
     server->queue = queue_new(&world->terms.queue, server_now(world));
     assert(server->queue);
-    replay(world);
+    uint32_t number = 0;
+    for (uint32_t i = 0; i < record->count; i++)
+        replay_line(world, &record->lines[i], &number);
     queue_allow_numbers(server->queue, ceiling);
     if (!record->is_whole) {
         queue_restore_unknown(server->queue, ceiling);
         record_append(world, RECORD_UNKNOWN, ceiling, 0);
         record->is_whole = true;
     }
-    restore_admissions(world);
+    restore_from_ledger(world);
     queue_end_restore(server->queue, server_now(world));
     server->conditions = (struct queue_conditions){.gathers = world->terms.is_shuffled && !world->opening.is_made};
     (void)queue_tick(server->queue, &server->conditions, server_now(world));
