@@ -51,14 +51,16 @@ static bool read_new_show(struct call *call, const json_t *document, struct new_
     }
     char pointer[160] = "";
     json_t *gate_plan = plan_document ? NULL : plan_of_a_gate();
-    enum result result = plan_read(plan_document ? plan_document : gate_plan, &fresh->plan, pointer, sizeof pointer,
-                                   fault.detail, sizeof fault.detail);
-    json_decref(gate_plan);
+    if (gate_plan)
+        plan_document = gate_plan;
+    enum result result =
+        plan_read(plan_document, &fresh->plan, pointer, sizeof pointer, fault.detail, sizeof fault.detail);
     sale_default_terms(&fresh->terms);
-    if (result == RESULT_OK && plan_document) {
+    if (result == RESULT_OK) {
         result = sale_read_prices(plan_document, fresh->plan, &fresh->terms, &fault);
         snprintf(pointer, sizeof pointer, "%.*s", (int)sizeof pointer - 1, fault.pointer);
     }
+    json_decref(gate_plan);
     if (result == RESULT_INVALID_FIELD) {
         snprintf(fault.pointer, sizeof fault.pointer, "/plan%s", pointer);
         call_refuse_field(call, fault.pointer, fault.detail);
@@ -88,15 +90,13 @@ static void list_new_show(struct clerk_job *job, struct ledger_reader *reader) {
     struct call *call = call_of_job(job);
     struct api *api = call->api;
     struct new_show *fresh = call->context;
-    char fault[400];
     enum result result = api->services.know_show(api->services.runtime, fresh->sale);
     /* Fans may come at once: their room is there before the show is. */
-    if (result == RESULT_OK && fresh->terms.room.enabled &&
-        sale_phase(fresh->sale, call->now_ms) != SALE_STATUS_SCHEDULED)
-        result = room_open(api, fresh->sale, reader, fault, sizeof fault);
+    if (result == RESULT_OK && room_is_wanted(fresh->sale, call->now_ms))
+        room_open(api, fresh->sale, reader); /* said in the log; tried again later */
     if (result == RESULT_OK)
         result = sale_list_add(api->sales, fresh->sale);
-    api->shows_being_made--;
+    atomic_fetch_sub(&api->shows_being_made, 1);
     if (result == RESULT_OK) {
         log_info("show made", LOG_INT("seats", fresh->sale->plan->seat_count),
                  LOG_STRING("event_name", fresh->terms.event_name));
@@ -112,7 +112,7 @@ static void list_new_show(struct clerk_job *job, struct ledger_reader *reader) {
 static void forget_new_show(struct clerk_job *job, struct ledger_reader *reader) {
     (void)reader;
     struct call *call = call_of_job(job);
-    call->api->shows_being_made--;
+    atomic_fetch_sub(&call->api->shows_being_made, 1);
     new_show_free(call->context);
     call_refuse(call, RESULT_LEDGER_UNAVAILABLE, NULL);
 }
@@ -144,7 +144,7 @@ static enum result prepare_new_show(struct call *call, struct new_show *fresh) {
 
 static void write_new_show(struct call *call, struct new_show *fresh) {
     struct api *api = call->api;
-    if (atomic_load(&api->sales->count) + api->shows_being_made >= LIMIT_SHOWS) {
+    if (atomic_load(&api->sales->count) + atomic_load(&api->shows_being_made) >= LIMIT_SHOWS) {
         new_show_free(fresh);
         call_refuse(call, RESULT_OVERLOADED, "this server has as many shows as it takes");
         return;
@@ -161,9 +161,9 @@ static void write_new_show(struct call *call, struct new_show *fresh) {
     call->command.show.record = &fresh->record;
     call->command.show.plan = fresh->sale->plan;
     promise_show(call, &fresh->terms, call->now_ms, 201);
-    api->shows_being_made++;
+    atomic_fetch_add(&api->shows_being_made, 1);
     if (!call_submit(call, show_is_written)) {
-        api->shows_being_made--;
+        atomic_fetch_sub(&api->shows_being_made, 1);
         new_show_free(fresh);
     }
 }
@@ -225,12 +225,20 @@ static void change_is_written(struct ledger_command *command) {
 /* Writes the terms to the ledger, then they count. Changes are made on the operator's reactor alone, one after another.
  */
 static void change_terms(struct call *call, const struct sale_terms *terms) {
-    call = call_park(call);
-    if (!call)
+    struct sale_terms before;
+    struct sale_fault fault = {0};
+    sale_copy_wanted(call->sale, &before);
+    if (sale_want(call->sale, terms, &fault) != RESULT_OK) {
+        call_refuse(call, RESULT_CONFLICT, fault.detail);
         return;
-    struct change *change = calloc(1, sizeof *change);
+    }
+    struct sale *sale = call->sale;
+    call = call_park(call);
+    struct change *change = call ? calloc(1, sizeof *change) : NULL;
     if (!change) {
-        call_refuse(call, RESULT_OVERLOADED, NULL);
+        sale_set_wanted(sale, &before);
+        if (call)
+            call_refuse(call, RESULT_OVERLOADED, NULL);
         return;
     }
     change->terms = *terms;
@@ -247,11 +255,10 @@ static void change_terms(struct call *call, const struct sale_terms *terms) {
     call->command = (struct ledger_command){.kind = LEDGER_CHANGE_SHOW};
     call->command.show.record = &change->record;
     promise_show(call, terms, call->now_ms, 200);
-    struct sale *sale = call->sale;
-    if (call_submit(call, change_is_written))
-        sale_set_wanted(sale, terms);
-    else
+    if (!call_submit(call, change_is_written)) {
+        sale_set_wanted(sale, &before);
         change_free(change);
+    }
 }
 
 /* What a hold will cost is a number of its show's currency: while seats are held or sold, or may be, it stays. */
@@ -288,14 +295,9 @@ void handle_admin_change_show(struct call *call) {
         result = sale_read_terms(document, call->sale->plan, &terms, &fault);
         if (result == RESULT_OK)
             result = check_currency(call, before, terms.seats.currency, &fault);
-        const struct room *room = atomic_load(&call->sale->room);
-        if (result == RESULT_OK && room)
-            result = room_check_change(room, &terms.room, &fault);
     }
     json_decref(document);
-    if (result == RESULT_CONFLICT)
-        call_refuse(call, result, fault.detail);
-    else if (result != RESULT_OK)
+    if (result != RESULT_OK)
         call_refuse_field(call, fault.pointer, fault.detail);
     else
         change_terms(call, &terms);

@@ -108,7 +108,7 @@ struct api {
     struct api_services services;
     struct id admin_token_hash;
     struct idempotency *idempotency;
-    unsigned shows_being_made;                          /* owned by the operator's clerk */
+    atomic_uint shows_being_made;                       /* the clerks go on until they are */
     atomic_llong bookings_per_minute, holds_per_minute; /* set by the ticker */
 };
 

@@ -30,12 +30,15 @@ bool gate_read_pass(struct call *call, struct pass *pass) {
     return false;
 }
 
-/* Where the room is not opened yet, nobody has been let in by this node; what the pass itself says has to do. */
+/* Only the room knows whether a pass has been used up. */
 static enum result check_time(struct call *call, const struct pass *pass) {
     struct room *room = atomic_load_explicit(&call->sale->room, memory_order_acquire);
     if (call->now_ms / 1000 >= pass->expires_s)
         return RESULT_PASS_EXPIRED;
-    return room ? room_check_pass(room, pass->number, call->now_ms) : RESULT_OK;
+    if (room)
+        return room_check_pass(room, pass->number, call->now_ms);
+    room_want(call->api, call->sale);
+    return RESULT_OVERLOADED;
 }
 
 static bool check_pass(struct call *call, struct bytes text, struct pass *pass) {

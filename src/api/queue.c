@@ -23,14 +23,12 @@ static void go_on(struct call *call) {
 
 static void open_room(struct clerk_job *job, struct ledger_reader *reader) {
     struct call *call = call_of_job(job);
-    char fault[400];
-    enum result result = room_open(call->api, call->sale, reader, fault, sizeof fault);
-    if (result != RESULT_OK)
-        log_error("a waiting room cannot be opened", LOG_STRING("why", fault[0] ? fault : result_words(result)));
+    room_open(call->api, call->sale, reader); /* said in the log; go_on() sees */
     call_on_reactor(call, go_on);
 }
 
-/* NULL: answered, or on its way to the clerk, who opens the room and calls the handler again. */
+/* NULL: answered, or on its way to the clerk, who opens the room and calls the handler again. Before its pre-queue a
+ * room is not opened: its record would begin, and the operator may still change their mind. */
 static struct room *room_of(struct call *call) {
     if (!atomic_load_explicit(&call->sale->has_room, memory_order_relaxed)) {
         call_refuse(call, RESULT_NOT_FOUND, "this show has no waiting room: reserve seats without a pass");
@@ -39,6 +37,10 @@ static struct room *room_of(struct call *call) {
     struct room *room = atomic_load_explicit(&call->sale->room, memory_order_acquire);
     if (room)
         return room;
+    if (sale_phase(call->sale, call->now_ms) == SALE_STATUS_SCHEDULED) {
+        call_refuse(call, RESULT_SALE_NOT_OPEN, "the waiting room is not open yet");
+        return NULL;
+    }
     call = call_park(call);
     if (call)
         call_on_clerk(call, open_room);
@@ -91,15 +93,15 @@ static void put_position(struct json_writer *writer, const char *key, uint32_t v
 }
 
 static void reply_joined(struct call *call, const struct room_place *joined) {
-    char text[LIMIT_QUEUE_TICKET_BYTES];
-    struct buffer ticket = {.at = text, .capacity = sizeof text, .limit = sizeof text};
-    queue_ticket_write(atomic_load(&call->api->keys), &joined->ticket, &ticket);
-    assert(buffer_ok(&ticket));
     struct buffer *body = call_scratch(call);
     struct json_writer writer = json_writer(body);
     bool is_known = joined->place.position != 0;
     json_open(&writer, '{');
-    json_member_string(&writer, "queue_ticket", buffer_bytes(&ticket));
+    json_key(&writer, "queue_ticket");
+    buffer_add_char(body, '"'); /* base64url: nothing in it needs an escape */
+    queue_ticket_write(atomic_load(&call->api->keys), &joined->ticket, body);
+    buffer_add_char(body, '"');
+    writer.comma = true;
     put_position(&writer, "position", joined->place.position, is_known);
     put_position(&writer, "ahead", joined->ahead, is_known);
     json_member_text(&writer, "status", sale_status_name(sale_status_now(call->sale, call->now_ms)));
@@ -120,6 +122,24 @@ static bool may_join(const struct call *call) {
     }
 }
 
+/* The body that a page sends: a user_id of plain ASCII and nothing else, read without a tree being made of it. False:
+ * for jansson, which also knows what is wrong. */
+static bool read_plain_user(struct bytes body, struct user_id *user) {
+    static const char before[] = "{\"user_id\":\"", after[] = "\"}";
+    const size_t around = sizeof before - 1 + sizeof after - 1;
+    size_t length = body.length - around;
+    if (body.length <= around || length > LIMIT_USER_ID_BYTES || memcmp(body.at, before, sizeof before - 1) != 0 ||
+        memcmp(body.at + body.length - (sizeof after - 1), after, sizeof after - 1) != 0)
+        return false;
+    const char *text = body.at + sizeof before - 1;
+    for (size_t i = 0; i < length; i++)
+        if (text[i] < ' ' || text[i] > '~' || text[i] == '"' || text[i] == '\\')
+            return false;
+    user->length = (uint8_t)length;
+    memcpy(user->text, text, length);
+    return true;
+}
+
 void handle_join_queue(struct call *call) {
     struct room *room = room_of(call);
     if (!room)
@@ -128,11 +148,12 @@ void handle_join_queue(struct call *call) {
         call_refuse(call, RESULT_SALE_NOT_OPEN, "the waiting room is not open now");
         return;
     }
-    json_t *document;
-    if (!gate_take_join(call) || !call_read_json(call, &document))
-        return;
+    json_t *document = NULL;
     struct user_id user;
-    if (read_user(call, document, &user)) {
+    bool is_plain = read_plain_user(call->body, &user);
+    if (!gate_take_join(call) || (!is_plain && !call_read_json(call, &document)))
+        return;
+    if (is_plain || read_user(call, document, &user)) {
         uint32_t bits = room_proof_bits(room);
         struct room_place joined;
         enum result result = has_proof(call, document, &user, bits) ? room_join(room, &user, call->now_ms, &joined)
@@ -213,10 +234,7 @@ static void reply_pass(struct call *call, const struct claim *claim) {
 
 static void give_pass(struct call *call) {
     struct claim *claim = call->context;
-    if (call->exchange)
-        reply_pass(call, claim);
-    else
-        call_reply(call, 200, BYTES("")); /* the fan has gone, and will ask again */
+    reply_pass(call, claim);
     free(claim);
 }
 
@@ -347,7 +365,19 @@ void handle_leave_queue(struct call *call) {
 
 /* ---- what everybody gets ---- */
 
+/* Before the pre-queue there is no room yet, and little to say. */
+static bool is_before_room(const struct call *call) {
+    return atomic_load(&call->sale->has_room) && !atomic_load(&call->sale->room) &&
+           sale_phase(call->sale, call->now_ms) == SALE_STATUS_SCHEDULED;
+}
+
 void handle_read_queue(struct call *call) {
+    if (is_before_room(call)) {
+        struct buffer *body = call_scratch(call);
+        room_write_status_before(call->api, call->sale, call->now_ms, body);
+        reply_shared(call, buffer_bytes(body));
+        return;
+    }
     struct room *room = room_of(call);
     if (!room)
         return;
@@ -382,17 +412,35 @@ void handle_watch_queue(struct call *call) {
         call_upgrade(call, room_channel(room));
 }
 
-static void write_record(struct clerk_job *job, struct ledger_reader *reader) {
+/* Back on the reactor, with the record's document. */
+static void reply_record(struct call *call) {
+    struct room_record *record = call->context;
+    struct prepared prepared = {.body = record->body,
+                                .content_type = "application/json",
+                                .cache_control = "public, max-age=2",
+                                .etag = record->etag};
+    if (call_has_etag(call, prepared.etag)) {
+        blob_drop(record->body);
+        call_reply_not_modified(call, &prepared);
+    } else {
+        call_reply_prepared(call, &prepared);
+    }
+    free(record);
+}
+
+static void read_record(struct clerk_job *job, struct ledger_reader *reader) {
     (void)reader;
     struct call *call = call_of_job(job);
-    bool whole = sale_phase(call->sale, call->now_ms) == SALE_STATUS_CLOSED;
-    struct buffer *body = call_scratch(call);
-    enum result result = room_write_record(atomic_load(&call->sale->room), whole, call->now_ms, body);
-    call->cache_control = "public, max-age=2";
-    if (result == RESULT_OK)
-        call_reply(call, 200, buffer_bytes(body));
-    else
+    struct room_record *record = malloc(sizeof *record);
+    enum result result =
+        record ? room_read_record(atomic_load(&call->sale->room), call->now_ms, record) : RESULT_OVERLOADED;
+    if (result != RESULT_OK) {
+        free(record);
         call_refuse(call, result, NULL);
+        return;
+    }
+    call->context = record;
+    call_on_reactor(call, reply_record);
 }
 
 void handle_read_queue_record(struct call *call) {
@@ -400,5 +448,5 @@ void handle_read_queue_record(struct call *call) {
         return;
     call = call_park(call);
     if (call)
-        call_on_clerk(call, write_record);
+        call_on_clerk(call, read_record);
 }

@@ -19,7 +19,7 @@ bool room_record_event(struct room *room, const struct record_event *event, cons
     if (room->api->queue_logs->append(room->log, event, secret) == RESULT_OK)
         return true;
     metric_add(METRIC_QUEUE_UNRECORDED, 1);
-    log_error("the queue's record has no room: is the disk full?", LOG_INT("numbers", room->recorded));
+    room->record_is_full = true; /* the usher, who makes room, says so in the log */
     return false;
 }
 
@@ -90,10 +90,18 @@ static uint32_t ahead_of(const struct place *place, uint32_t serving) {
     return place->position > serving + 1 ? place->position - serving - 1 : 0;
 }
 
+static bool has_live_place(const struct room *room, uint64_t user, int64_t now_ms) {
+    struct place place;
+    return queue_find(room->queue, user, now_ms, &place) == RESULT_OK &&
+           (place.state == PLACE_WAITING || place.state == PLACE_DOOR || place.state == PLACE_INSIDE);
+}
+
 static enum result join_under_lock(struct room *room, const struct id *blinded, const struct place_secret *secret,
                                    int64_t now_ms, struct room_place *joined, bool *numbers_are_low) {
     struct queue_counts counts;
-    enum result result = queue_join(room->queue, secret->user, now_ms, &joined->place, &joined->is_new);
+    enum result result = RESULT_OVERLOADED; /* no number is drawn for what could not be recorded */
+    if (!room->record_is_full || has_live_place(room, secret->user, now_ms))
+        result = queue_join(room->queue, secret->user, now_ms, &joined->place, &joined->is_new);
     if (result == RESULT_OK && joined->is_new) {
         result = record_join(room, joined->place.number, blinded, secret, now_ms);
         if (result != RESULT_OK && queue_leave(room->queue, joined->place.number, now_ms) != RESULT_OK)
@@ -149,6 +157,10 @@ static enum result claim_under_lock(struct room *room, uint32_t number, int64_t 
     if (result == RESULT_OK && turn->is_new) {
         struct record_event admit = {.kind = RECORD_ADMIT, .time_ms = now_ms, .number = number};
         (void)room_record_event(room, &admit, NULL); /* the ledger gets it too, before the fan does */
+    }
+    if (result == RESULT_AT_THE_DOOR && turn->is_new) {
+        struct record_event door = {.kind = RECORD_DOOR, .time_ms = now_ms, .number = number};
+        (void)room_record_event(room, &door, NULL); /* so that a restart lets them stand there */
     }
     if (result != RESULT_OK) {
         queue_count(room->queue, &counts);
@@ -255,11 +267,17 @@ static bool are_recorded(const struct room *room, const struct queue_settings *s
 
 void room_configure(struct room *room, const struct room_terms *terms, int64_t now_ms) {
     struct record_event event = {.kind = RECORD_TERMS, .time_ms = now_ms, .terms = terms->queue};
+    struct queue_counts counts;
     pthread_mutex_lock(&room->lock);
     room->terms = *terms;
     atomic_store(&room->proof_bits, terms->proof_bits);
+    queue_count(room->queue, &counts);
+    /* How far the windows had run counts under the terms that they ran by. */
+    struct record_event clock = {
+        .kind = RECORD_CALL, .time_ms = now_ms, .number = room->recorded_serving, .open_ms = counts.open_ms};
     queue_configure(room->queue, &terms->queue, now_ms);
-    if (!are_recorded(room, &terms->queue) && room_record_event(room, &event, NULL))
+    if (!are_recorded(room, &terms->queue) && (counts.open_ms == 0 || room_record_event(room, &clock, NULL)) &&
+        room_record_event(room, &event, NULL))
         room->recorded_terms = terms->queue;
     pthread_mutex_unlock(&room->lock);
     atomic_store(&room->has_changed, true);
@@ -271,21 +289,6 @@ uint32_t room_proof_bits(struct room *room) {
 
 bool room_is_opened(const struct room *room) {
     return atomic_load_explicit(&room->is_opened, memory_order_acquire);
-}
-
-enum result room_check_change(const struct room *room, const struct room_terms *wanted, struct sale_fault *fault) {
-    const char *member =
-        wanted->order != room->order                ? "pre_queue_order"
-        : strcmp(wanted->beacon, room->beacon) != 0 ? "beacon"
-        : room_is_opened(room) && room->beacon[0] && strcmp(wanted->beacon_value, room->beacon_value) != 0
-            ? "beacon_value"
-            : NULL;
-    if (!member)
-        return RESULT_OK;
-    snprintf(fault->pointer, sizeof fault->pointer, "/waiting_room/%s", member);
-    snprintf(fault->detail, sizeof fault->detail,
-             "the waiting room has begun, and its public record says otherwise: %s cannot be changed any more", member);
-    return RESULT_CONFLICT;
 }
 
 struct channel *room_channel(struct room *room) {

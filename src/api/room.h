@@ -24,24 +24,24 @@
 
 struct room;
 
-/* Makes sale->room if it is not there: reads everything back. Blocks. `fault`: what is wrong. */
-MUST_USE enum result room_open(struct api *api, struct sale *sale, struct ledger_reader *reader, char *fault,
-                               size_t fault_size);
+/* Makes sale->room if it is not there: reads everything back. Blocks. Where it cannot, the log says why, and for
+ * some seconds it is not tried again. */
+void room_open(struct api *api, struct sale *sale, struct ledger_reader *reader);
+/* Fans may join, or will have joined: its room is to be there. */
+bool room_is_wanted(const struct sale *sale, int64_t now_ms);
 /* Asks the clerk to open it, once. */
 void room_want(struct api *api, struct sale *sale);
+/* After a restart: whether its record has begun already. */
+void room_recall(struct api *api, struct sale *sale);
 /* Seals the record and closes it. No other call on the room comes later. NULL is allowed. */
 void room_free(struct room *room);
 
-/* The operator has changed its settings. */
+/* The operator has changed its settings. The caller holds the sale's lock. */
 void room_configure(struct room *room, const struct room_terms *terms, int64_t now_ms);
 /* The proof of work that joining takes now; 0: none. */
 uint32_t room_proof_bits(struct room *room);
 /* Its pre-queue has been put in order; or there was none to be shuffled. */
 bool room_is_opened(const struct room *room);
-/* What cannot change once the record has begun, since it says so: CONFLICT and why. */
-MUST_USE enum result room_check_change(const struct room *room, const struct room_terms *wanted,
-                                       struct sale_fault *fault);
-
 /* A place and the queue ticket that proves it. */
 struct room_place {
     struct place place;
@@ -78,8 +78,16 @@ struct blob *room_status(struct room *room, int64_t now_ms, char etag[static ROO
 struct channel *room_channel(struct room *room);
 /* "queue" of the operator's stats. */
 void room_write_stats(struct room *room, struct json_writer *writer);
-/* What GET …/queue/record answers; the chain in it if `whole`. Reads from disk: on the clerk's thread. */
-MUST_USE enum result room_write_record(struct room *room, bool whole, int64_t now_ms, struct buffer *out);
+/* The same for a show whose pre-queue has not begun, and that has no room yet. */
+void room_write_status_before(const struct api *api, struct sale *sale, int64_t now_ms, struct buffer *out);
+
+/* What GET …/queue/record answers: the chain is in it once the sale is closed. Made once, then the same for all until
+ * something has changed. Reads from disk: on the clerk's thread. */
+struct room_record {
+    struct blob *body; /* a reference for the caller */
+    char etag[ROOM_ETAG_BYTES];
+};
+MUST_USE enum result room_read_record(struct room *room, int64_t now_ms, struct room_record *record);
 
 /* ---- the usher ---- */
 

@@ -11,10 +11,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define RETRY_MS 5000 /* after a room could not be opened */
+
 struct logged_admission {
     uint32_t number;
     bool ended, in_ledger;
     int64_t claimed_ms, expires_ms;
+};
+
+struct unrecorded {
+    enum record_kind kind; /* ADMIT or END */
+    uint32_t number;
+    int64_t time_ms;
 };
 
 struct restore {
@@ -25,6 +33,8 @@ struct restore {
     uint32_t admission_count, admission_room;
     uint32_t *by_number; /* number → its admission's index + 1 */
     uint32_t by_number_room;
+    struct unrecorded *unrecorded;
+    uint32_t unrecorded_count, unrecorded_room;
     bool out_of_memory;
     uint32_t foreign; /* rows of the ledger that make no sense here */
 };
@@ -72,6 +82,8 @@ static struct logged_admission *logged(struct restore *restore, uint32_t number)
 static void replay_opening(struct restore *restore, const struct record_event *event) {
     struct room *room = restore->room;
     uint32_t frozen = queue_freeze(room->queue);
+    if (frozen != event->number)
+        log_error("the queue's record and its opening do not agree", LOG_INT("frozen", frozen));
     uint32_t *order = malloc((frozen + 1) * sizeof *order);
     if (!order) {
         restore->out_of_memory = true;
@@ -98,6 +110,7 @@ static void replay(void *context, const struct record_event *event, const struct
     case RECORD_TERMS:
         room->recorded_terms = event->terms;
         restore->pass_seconds = event->terms.pass_seconds;
+        queue_configure(room->queue, &event->terms, event->time_ms);
         break;
     case RECORD_KEY:
         room->recorded_key = event->number;
@@ -116,6 +129,9 @@ static void replay(void *context, const struct record_event *event, const struct
     case RECORD_CALL:
         queue_restore_call(room->queue, event->number, event->open_ms);
         room->recorded_serving = event->number;
+        break;
+    case RECORD_DOOR:
+        queue_restore_door(room->queue, event->number);
         break;
     case RECORD_ADMIT:
         remember_admission(restore, event);
@@ -137,6 +153,16 @@ static void replay(void *context, const struct record_event *event, const struct
 
 /* ---- the ledger ---- */
 
+/* What the ledger has and the record lost with the power: written into it in the order in which it happened. */
+static void remember_unrecorded(struct restore *restore, enum record_kind kind, uint32_t number, int64_t time_ms) {
+    void *events = restore->unrecorded;
+    if (!make_room(&events, &restore->unrecorded_room, restore->unrecorded_count + 1, sizeof *restore->unrecorded))
+        restore->out_of_memory = true;
+    restore->unrecorded = events;
+    if (!restore->out_of_memory)
+        restore->unrecorded[restore->unrecorded_count++] = (struct unrecorded){kind, number, time_ms};
+}
+
 static bool restore_row(void *context, const struct admission *row) {
     struct restore *restore = context;
     struct room *room = restore->room;
@@ -150,17 +176,41 @@ static bool restore_row(void *context, const struct admission *row) {
         restore->foreign++;
         return true;
     }
-    if (admission) {
+    if (admission)
         admission->in_ledger = true;
-        return true;
-    }
-    struct record_event event = {.kind = RECORD_ADMIT, .time_ms = row->claimed_ms, .number = row->number};
-    (void)room_record_event(room, &event, NULL);
-    if (ended) {
-        event = (struct record_event){.kind = RECORD_END, .time_ms = row->ended_ms, .number = row->number};
-        (void)room_record_event(room, &event, NULL);
-    }
+    else
+        remember_unrecorded(restore, RECORD_ADMIT, row->number, row->claimed_ms);
+    if (row->ended_ms != 0 && !(admission && admission->ended))
+        remember_unrecorded(restore, RECORD_END, row->number, row->ended_ms);
     return true;
+}
+
+static int by_time(const void *left, const void *right) {
+    const struct unrecorded *a = left, *b = right;
+    if (a->time_ms != b->time_ms)
+        return a->time_ms < b->time_ms ? -1 : 1;
+    return (a->kind == RECORD_END) - (b->kind == RECORD_END); /* let in, then ended */
+}
+
+static void record_unrecorded(struct restore *restore) {
+    struct room *room = restore->room;
+    struct queue_counts counts;
+    if (!restore->unrecorded_count)
+        return;
+    qsort(restore->unrecorded, restore->unrecorded_count, sizeof *restore->unrecorded, by_time);
+    queue_count(room->queue, &counts);
+    struct record_event call = {.kind = RECORD_CALL,
+                                .time_ms = restore->unrecorded[0].time_ms,
+                                .number = counts.serving,
+                                .open_ms = counts.open_ms};
+    if (counts.serving > room->recorded_serving && room_record_event(room, &call, NULL))
+        room->recorded_serving = counts.serving;
+    for (uint32_t i = 0; i < restore->unrecorded_count; i++) {
+        const struct unrecorded *event = &restore->unrecorded[i];
+        (void)room_record_event(
+            room, &(struct record_event){.kind = event->kind, .time_ms = event->time_ms, .number = event->number},
+            NULL);
+    }
 }
 
 /* What the process was about to tell the ledger when it was killed: the fan has the place, and gets the pass on asking
@@ -187,10 +237,9 @@ static void mark_unknown(struct room *room, uint32_t ceiling, int64_t now_ms) {
     if (ceiling <= room->recorded)
         return;
     struct record_event event = {.kind = RECORD_UNKNOWN, .time_ms = now_ms, .number = ceiling};
-    if (!room_record_event(room, &event, NULL))
-        return;
     queue_restore_unknown(room->queue, ceiling);
-    room->recorded = ceiling;
+    if (room_record_event(room, &event, NULL)) /* else the next join writes it, when there is room */
+        room->recorded = ceiling;
 }
 
 static enum result restore_from_ledger(struct restore *restore, struct ledger_reader *reader, bool is_whole,
@@ -220,7 +269,7 @@ static struct room *room_new(struct api *api, struct sale *sale) {
     struct room *room = calloc(1, sizeof *room);
     if (!room)
         return NULL;
-    sale_copy_terms(sale, &terms, NULL);
+    sale_begin_room(sale, &terms);
     room->api = api;
     room->sale = sale;
     room->terms = terms.room;
@@ -232,6 +281,7 @@ static struct room *room_new(struct api *api, struct sale *sale) {
     pthread_mutex_init(&room->lock, NULL);
     pthread_cond_init(&room->raised, NULL);
     pthread_mutex_init(&room->status_lock, NULL);
+    pthread_mutex_init(&room->record_lock, NULL);
     room->queue = queue_new(&terms.room.queue, clock_now_ms());
     if (!room->queue) {
         room_free(room);
@@ -256,10 +306,14 @@ static enum result restore_room(struct room *room, struct ledger_reader *reader,
         result = restore_from_ledger(&restore, reader, is_whole, now_ms);
     if (result == RESULT_OK) {
         restore_untold(&restore);
+        record_unrecorded(&restore);
         queue_end_restore(room->queue, now_ms);
+        room_settle(room);
         (void)room_record_key(room, now_ms);
-        room_configure(room, &room->terms, now_ms); /* the record says under which terms all that follows was done */
-        if (!is_whole)
+        if (room->order == ROOM_BY_ARRIVAL)
+            atomic_store(&room->is_opened, true);
+        (void)room_take_conditions(room, now_ms);
+        if (!is_whole && room->recorded)
             log_warn("a power loss may have cost the queue's record its end: places come back with their tickets",
                      LOG_INT("numbers", room->recorded));
         if (restore.foreign)
@@ -269,39 +323,69 @@ static enum result restore_room(struct room *room, struct ledger_reader *reader,
     }
     free(restore.admissions);
     free(restore.by_number);
+    free(restore.unrecorded);
     return result == RESULT_OK && restore.out_of_memory ? RESULT_OVERLOADED : result;
 }
 
-enum result room_open(struct api *api, struct sale *sale, struct ledger_reader *reader, char *fault,
-                      size_t fault_size) {
+/* Everything but telling it to the sale. */
+static enum result open_room(struct api *api, struct sale *sale, struct ledger_reader *reader, struct room **room,
+                             char *fault, size_t fault_size) {
+    struct room *made = room_new(api, sale);
+    if (!made)
+        return RESULT_OVERLOADED;
+    struct channel_service service = {made, catch_up};
+    enum result result = restore_room(made, reader, fault, fault_size);
+    if (result == RESULT_OK)
+        result = api->services.new_channel(api->services.runtime, &service, &made->channel);
+    if (result != RESULT_OK) {
+        room_free(made);
+        return result;
+    }
+    room_raise(made); /* the first fan is not to be told that there is no number yet */
+    room_await_numbers(made);
+    atomic_store(&made->has_changed, true);
+    *room = made;
+    return RESULT_OK;
+}
+
+void room_open(struct api *api, struct sale *sale, struct ledger_reader *reader) {
     static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER; /* two clerks may be asked at once */
-    enum result result = RESULT_OK;
-    fault[0] = 0;
+    struct room *room;
+    char fault[600] = "";
     pthread_mutex_lock(&opening);
-    if (!atomic_load(&sale->room)) {
-        struct room *room = room_new(api, sale);
-        struct channel_service service = {room, catch_up};
-        result = room ? restore_room(room, reader, fault, fault_size) : RESULT_OVERLOADED;
-        if (result == RESULT_OK)
-            result = api->services.new_channel(api->services.runtime, &service, &room->channel);
+    int64_t now_ms = clock_now_ms();
+    if (!atomic_load(&sale->room) && now_ms >= atomic_load(&sale->room_retry_ms)) {
+        enum result result = open_room(api, sale, reader, &room, fault, sizeof fault);
         if (result == RESULT_OK) {
-            room_raise(room); /* the first fan is not to be told that there is no number yet */
-            room_await_numbers(room);
-            if (room->order == ROOM_BY_ARRIVAL)
-                atomic_store(&room->is_opened, true);
-            atomic_store(&room->has_changed, true);
-            atomic_store(&sale->room, room);
-            if (room_is_opened(room))
-                atomic_store(&sale->gathers, false);
+            sale_publish_room(sale, room, now_ms);
         } else {
-            room_free(room);
+            atomic_store(&sale->room_retry_ms, now_ms + RETRY_MS);
+            log_error("a waiting room cannot be opened", LOG_STRING("why", fault[0] ? fault : result_words(result)));
         }
     }
     pthread_mutex_unlock(&opening);
-    return result;
 }
 
 /* ---- asking for it ---- */
+
+bool room_is_wanted(const struct sale *sale, int64_t now_ms) {
+    if (!atomic_load(&sale->has_room) || now_ms < atomic_load(&sale->room_retry_ms))
+        return false;
+    switch (sale_phase(sale, now_ms)) {
+    case SALE_STATUS_PRE_QUEUE:
+    case SALE_STATUS_ON_SALE:
+    case SALE_STATUS_PAUSED:
+        return true;
+    default:
+        return false;
+    }
+}
+
+void room_recall(struct api *api, struct sale *sale) {
+    struct sale_terms terms;
+    if (api->queue_logs->exists(api->queue_logs->engine, &sale->show_id))
+        sale_begin_room(sale, &terms);
+}
 
 struct room_request {
     struct clerk_job job;
@@ -311,10 +395,7 @@ struct room_request {
 
 static void open_wanted(struct clerk_job *job, struct ledger_reader *reader) {
     struct room_request *request = (struct room_request *)job;
-    char fault[400];
-    enum result result = room_open(request->api, request->sale, reader, fault, sizeof fault);
-    if (result != RESULT_OK)
-        log_error("a waiting room cannot be opened", LOG_STRING("why", fault[0] ? fault : result_words(result)));
+    room_open(request->api, request->sale, reader); /* said in the log; tried again later */
     atomic_store(&request->sale->room_wanted, false);
     free(request);
 }
@@ -344,8 +425,10 @@ void room_free(struct room *room) {
     channel_free(room->channel);
     blob_drop(room->status);
     blob_drop(room->frame);
+    blob_drop(room->record);
     pthread_cond_destroy(&room->raised);
     pthread_mutex_destroy(&room->lock);
     pthread_mutex_destroy(&room->status_lock);
+    pthread_mutex_destroy(&room->record_lock);
     free(room);
 }

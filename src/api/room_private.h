@@ -26,6 +26,7 @@ struct room {
     uint32_t recorded_serving;
     uint32_t recorded_key; /* the id of the last KEY */
     uint32_t frozen;       /* numbers that were shuffled */
+    bool record_is_full;   /* an append was refused since the usher made room */
     char beacon_value[LIMIT_BEACON_BYTES + 1];
     struct room_terms terms;
 
@@ -45,16 +46,30 @@ struct room {
     int64_t status_ms;
     uint32_t builds_left; /* on request, until the usher's next second */
 
+    pthread_mutex_t record_lock;
+    /* under record_lock */
+    struct blob *record; /* the document; kept while it is asked for */
+    char record_etag[ROOM_ETAG_BYTES];
+    uint64_t record_length;
+    enum sale_status record_status;
+    int64_t record_used_ms;
+
     /* the usher's */
     int64_t sealed_ms, worked_ms, published_ms, adapted_ms;
     uint64_t sealed_length;
-    bool disk_has_failed;
+    bool is_settled;
+    bool is_frozen; /* an opening has begun, and is recorded */
+    uint8_t frozen_head[RECORD_HASH_BYTES];
     char published_etag[ROOM_ETAG_BYTES];
     struct drip_look looked; /* the counters at the last look */
 };
 
 /* Appends to the record. False, counted and said, where it has no room. The caller holds the room's lock. */
 bool room_record_event(struct room *room, const struct record_event *event, const struct place_secret *secret);
+/* What the queue has to know of the show. The caller does not hold the room's lock. Returns whether `serving` moved. */
+bool room_take_conditions(struct room *room, int64_t now_ms);
+/* The record says that what may have been lost is unknown: the log need not know it any more. */
+void room_settle(struct room *room);
 /* Draws more numbers from the ledger, if it is time. The caller does not hold the room's lock. */
 void room_raise(struct room *room);
 /* Waits for the ledger's answer to it, some seconds at most. */
@@ -68,6 +83,8 @@ bool room_seal(struct room *room, int64_t now_ms);
 
 /* How much later who is so far behind asks again, by the status' rule. */
 uint32_t room_poll_seconds(const struct room *room, uint32_t ahead);
+/* Lets go of the record's document when nobody has asked for it for a while. */
+void room_forget_record(struct room *room, int64_t now_ms);
 /* The frame that brings a viewer up to date: a reference, or NULL. */
 struct blob *room_status_frame(struct room *room, int64_t now_ms);
 /* Tells the viewers, if something has changed. The usher's, once a second. */

@@ -2,11 +2,14 @@
  * is revealed, and the signed heads of the chain; after it, the chain itself. `onsale verify --queue` reads the answer.
  */
 #include "api/room_private.h"
+#include "base/hash.h"
 
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define HEADS_SHOWN 64
+#define KEPT_MS 60000                /* after it was asked for last */
 #define PIECE_BYTES (3 * 256 * 1024) /* of the chain at a time: base64 takes threes */
 
 static void write_hex(struct json_writer *writer, const char *key, const uint8_t *data, size_t length) {
@@ -103,32 +106,76 @@ static enum result write_chain(struct room *room, uint64_t length, struct buffer
     return result;
 }
 
-enum result room_write_record(struct room *room, bool whole, int64_t now_ms, struct buffer *out) {
+static enum result write_record(struct room *room, enum sale_status status, uint64_t length, struct buffer *out) {
     struct json_writer writer = json_writer(out);
     enum result result = RESULT_OK;
-    uint64_t length;
-    pthread_mutex_lock(&room->lock);
-    if (whole && room->api->queue_logs->length(room->log) != room->sealed_length)
-        (void)room_seal(room, now_ms); /* nothing of a whole record is left uncovered */
-    length = room->api->queue_logs->length(room->log);
-    pthread_mutex_unlock(&room->lock);
     json_open(&writer, '{');
     json_key(&writer, "show_id");
     json_put_uuid(&writer, &room->sale->show_id);
-    json_member_text(&writer, "status", sale_status_name(sale_status_now(room->sale, now_ms)));
+    json_member_text(&writer, "status", sale_status_name(status));
     write_shuffle(room, &writer);
     write_keys(atomic_load(&room->api->keys), &writer);
     write_heads(room, &writer);
     json_member_int(&writer, "chain_bytes", (int64_t)length);
     json_key(&writer, "chain");
-    if (whole) {
+    if (status == SALE_STATUS_CLOSED) {
         result = write_chain(room, length, out);
         writer.comma = true;
     } else {
         json_put_null(&writer);
     }
     json_close(&writer, '}');
-    if (result == RESULT_OK && !buffer_ok(out))
+    return result == RESULT_OK && !buffer_ok(out) ? RESULT_OVERLOADED : result;
+}
+
+/* The caller holds record_lock. */
+static enum result make_record(struct room *room, enum sale_status status, uint64_t length) {
+    struct buffer out;
+    char hash[32];
+    buffer_init(&out, LIMIT_BLOB_BYTES);
+    enum result result = write_record(room, status, length, &out);
+    struct bytes content = buffer_bytes(&out);
+    struct blob *record = result == RESULT_OK ? blob_copy(content) : NULL;
+    if (record) {
+        struct id digest = hash_128(&content, 1);
+        hex_encode(digest.at, sizeof digest.at, hash);
+        snprintf(room->record_etag, sizeof room->record_etag, "\"%.32s\"", hash);
+        blob_drop(room->record);
+        room->record = record;
+        room->record_length = length;
+        room->record_status = status;
+    } else if (result == RESULT_OK) {
         result = RESULT_OVERLOADED;
+    }
+    buffer_release(&out);
     return result;
+}
+
+enum result room_read_record(struct room *room, int64_t now_ms, struct room_record *record) {
+    enum sale_status status = sale_status_now(room->sale, now_ms);
+    enum result result = RESULT_OK;
+    pthread_mutex_lock(&room->lock);
+    if (status == SALE_STATUS_CLOSED && room->api->queue_logs->length(room->log) != room->sealed_length)
+        (void)room_seal(room, now_ms); /* nothing of a whole record is left uncovered */
+    uint64_t length = room->api->queue_logs->length(room->log);
+    pthread_mutex_unlock(&room->lock);
+    pthread_mutex_lock(&room->record_lock);
+    if (!room->record || room->record_length != length || room->record_status != status)
+        result = make_record(room, status, length);
+    if (result == RESULT_OK) {
+        room->record_used_ms = now_ms;
+        record->body = blob_take(room->record);
+        memcpy(record->etag, room->record_etag, sizeof record->etag);
+    }
+    pthread_mutex_unlock(&room->record_lock);
+    return result;
+}
+
+void room_forget_record(struct room *room, int64_t now_ms) {
+    pthread_mutex_lock(&room->record_lock);
+    if (room->record && now_ms > room->record_used_ms + KEPT_MS) {
+        blob_drop(room->record);
+        room->record = NULL;
+    }
+    pthread_mutex_unlock(&room->record_lock);
 }

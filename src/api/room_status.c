@@ -13,6 +13,7 @@
 #define POLLS_A_SECOND 5000.0 /* of all who wait, at most: an edge cache answers nearly all of them */
 #define POLL_MOST_SECONDS 600
 #define BUILDS_ON_REQUEST 50 /* a second */
+#define BEFORE_SECONDS 60    /* when to ask again before the pre-queue */
 
 /* ---- when to ask again ---- */
 
@@ -37,10 +38,8 @@ uint32_t room_poll_seconds(const struct room *room, uint32_t ahead) {
     return seconds < POLL_MOST_SECONDS ? (uint32_t)seconds : POLL_MOST_SECONDS;
 }
 
-static void write_poll(struct room *room, const struct queue_counts *counts, uint32_t pace_per_minute,
-                       uint32_t retry_seconds, struct json_writer *writer) {
-    uint32_t per_thousand = seconds_a_thousand(counts, pace_per_minute, retry_seconds);
-    atomic_store_explicit(&room->seconds_a_thousand, per_thousand, memory_order_relaxed);
+static void write_poll(const struct queue_counts *counts, uint32_t per_thousand, uint32_t retry_seconds,
+                       struct json_writer *writer) {
     uint64_t most = retry_seconds + (uint64_t)per_thousand * (counts->waiting / 1000 + 1);
     json_member_int(writer, "retry_after_seconds", retry_seconds);
     json_key(writer, "poll");
@@ -52,30 +51,31 @@ static void write_poll(struct room *room, const struct queue_counts *counts, uin
 
 /* ---- the document ---- */
 
-static void write_seats(const struct room *room, struct json_writer *writer) {
+static void write_seats(const struct api *api, struct sale *sale, struct json_writer *writer) {
     struct show_counts seats;
-    if (!(room->api->roles & ROLE_SEATS)) {
+    if (!(api->roles & ROLE_SEATS)) {
         json_key(writer, "seats_left");
         json_put_null(writer);
         json_key(writer, "seats_held");
         json_put_null(writer);
         return;
     }
-    show_lock(room->sale->show);
-    show_count(room->sale->show, &seats);
-    show_unlock(room->sale->show);
+    show_lock(sale->show);
+    show_count(sale->show, &seats);
+    show_unlock(sale->show);
     json_member_int(writer, "seats_left", seats.available);
     json_member_int(writer, "seats_held", seats.held);
 }
 
-static void write_proof(const struct room *room, uint32_t bits, int64_t now_ms, struct json_writer *writer) {
+static void write_proof(const struct api *api, const struct sale *sale, uint32_t bits, int64_t now_ms,
+                        struct json_writer *writer) {
     char challenge[PROOF_CHALLENGE_TEXT];
     json_key(writer, "proof_of_work");
     if (bits == 0) {
         json_put_null(writer);
         return;
     }
-    proof_challenge(atomic_load(&room->api->keys), &room->sale->show_id, now_ms, challenge);
+    proof_challenge(atomic_load(&api->keys), &sale->show_id, now_ms, challenge);
     json_open(writer, '{');
     json_member_string(writer, "challenge", (struct bytes){challenge, sizeof challenge});
     json_member_int(writer, "bits", bits);
@@ -86,30 +86,56 @@ static uint32_t pace_of(const struct room_terms *terms, const struct queue_count
     return (uint32_t)((uint64_t)terms->queue.rate_per_minute * counts->factor_permille / 1000);
 }
 
-static void write_status(struct room *room, int64_t now_ms, struct buffer *out) {
+/* What a status is made of. */
+struct state {
     struct queue_counts counts;
     struct room_terms terms;
-    pthread_mutex_lock(&room->lock);
-    queue_count(room->queue, &counts);
-    uint32_t retry_seconds = queue_retry_seconds(room->queue);
-    terms = room->terms;
-    pthread_mutex_unlock(&room->lock);
+    uint32_t retry_seconds, seconds_a_thousand;
+};
+
+static void write_status(const struct api *api, struct sale *sale, const struct state *state, int64_t now_ms,
+                         struct buffer *out) {
+    const struct queue_counts *counts = &state->counts;
+    const struct room_terms *terms = &state->terms;
     struct json_writer writer = json_writer(out);
     json_open(&writer, '{');
-    json_member_text(&writer, "status", sale_status_name(sale_status_now(room->sale, now_ms)));
-    json_member_int(&writer, "issued", counts.issued);
-    json_member_int(&writer, "serving", counts.serving);
-    json_member_int(&writer, "waiting", counts.waiting);
-    json_member_int(&writer, "rate_per_minute", terms.queue.rate_per_minute);
-    json_member_int(&writer, "pace_per_minute", pace_of(&terms, &counts));
-    json_member_int(&writer, "active", counts.active);
-    json_member_int(&writer, "max_active", terms.queue.max_active);
-    write_seats(room, &writer);
-    json_member_time(&writer, "opens_at", atomic_load(&room->sale->on_sale_ms));
-    json_member_int(&writer, "claim_seconds", terms.queue.claim_seconds);
-    write_poll(room, &counts, pace_of(&terms, &counts), retry_seconds, &writer);
-    write_proof(room, terms.proof_bits, now_ms, &writer);
+    json_member_text(&writer, "status", sale_status_name(sale_status_now(sale, now_ms)));
+    json_member_int(&writer, "issued", counts->issued);
+    json_member_int(&writer, "serving", counts->serving);
+    json_member_int(&writer, "waiting", counts->waiting);
+    json_member_int(&writer, "rate_per_minute", terms->queue.rate_per_minute);
+    json_member_int(&writer, "pace_per_minute", pace_of(terms, counts));
+    json_member_int(&writer, "active", counts->active);
+    json_member_int(&writer, "max_active", terms->queue.max_active);
+    write_seats(api, sale, &writer);
+    json_member_time(&writer, "opens_at", atomic_load(&sale->on_sale_ms));
+    json_member_int(&writer, "claim_seconds", terms->queue.claim_seconds);
+    write_poll(counts, state->seconds_a_thousand, state->retry_seconds, &writer);
+    write_proof(api, sale, terms->proof_bits, now_ms, &writer);
     json_close(&writer, '}');
+}
+
+void room_write_status_before(const struct api *api, struct sale *sale, int64_t now_ms, struct buffer *out) {
+    struct sale_terms terms;
+    sale_copy_terms(sale, &terms, NULL);
+    struct state state = {.counts = {.factor_permille = 1000},
+                          .terms = terms.room,
+                          .retry_seconds = BEFORE_SECONDS,
+                          .seconds_a_thousand = 1};
+    write_status(api, sale, &state, now_ms, out);
+}
+
+static struct state state_of(struct room *room) {
+    struct state state;
+    pthread_mutex_lock(&room->lock);
+    queue_count(room->queue, &state.counts);
+    state.retry_seconds = queue_retry_seconds(room->queue);
+    state.terms = room->terms;
+    pthread_mutex_unlock(&room->lock);
+    state.seconds_a_thousand =
+        seconds_a_thousand(&state.counts, pace_of(&state.terms, &state.counts), state.retry_seconds);
+    atomic_store_explicit(&room->seconds_a_thousand, state.seconds_a_thousand, memory_order_relaxed);
+    return state;
 }
 
 /* The caller holds status_lock. */
@@ -117,7 +143,8 @@ static void build(struct room *room, int64_t now_ms) {
     char text[2048], hash[32];
     struct buffer out = {.at = text, .capacity = sizeof text, .limit = sizeof text};
     atomic_store(&room->has_changed, false); /* what changes from here on is for the next one */
-    write_status(room, now_ms, &out);
+    struct state state = state_of(room);
+    write_status(room->api, room->sale, &state, now_ms, &out);
     assert(buffer_ok(&out));
     struct bytes content = buffer_bytes(&out);
     room->status_ms = now_ms;

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define SEAL_MS 2000
@@ -15,7 +16,6 @@
 #define PUBLISH_MS 1000
 #define ADAPT_MS 1000
 #define PLACES_AT_ONCE 16384
-#define JOINS_MEANWHILE 65536 /* between a look at how many there are and the freeze */
 
 /* ---- the record ---- */
 
@@ -44,17 +44,34 @@ bool room_seal(struct room *room, int64_t now_ms) {
     return result == RESULT_OK;
 }
 
-static void work_on_disk(struct room *room) {
-    bool is_well = room->api->queue_logs->work(room->log);
-    if (!is_well && !room->disk_has_failed)
-        log_error("the queue's record cannot be written: nobody can join when the room that is left is used up");
-    room->disk_has_failed = !is_well;
+void room_settle(struct room *room) {
+    struct queue_counts counts;
+    pthread_mutex_lock(&room->lock);
+    queue_count(room->queue, &counts);
+    bool is_recorded = room->recorded >= counts.issued;
+    pthread_mutex_unlock(&room->lock);
+    if (is_recorded && !room->is_settled) {
+        room->is_settled = true;
+        room->api->queue_logs->settle(room->log);
+    }
+}
+
+/* True if what was sealed is on disk, and there is room for more. */
+static bool work_on_disk(struct room *room) {
+    bool is_well = room->api->queue_logs->work(room->log); /* says in the log what is wrong */
+    if (is_well) {
+        pthread_mutex_lock(&room->lock);
+        room->record_is_full = false;
+        pthread_mutex_unlock(&room->lock);
+        room_settle(room);
+    }
+    return is_well;
 }
 
 static void keep_record(struct room *room, int64_t now_ms) {
     if (now_ms >= room->worked_ms + WORK_MS) {
         room->worked_ms = now_ms;
-        work_on_disk(room);
+        (void)work_on_disk(room);
     }
     if (now_ms < room->sealed_ms + SEAL_MS)
         return;
@@ -68,24 +85,24 @@ static void keep_record(struct room *room, int64_t now_ms) {
 
 /* Freezes the numbers, and records what decides about their order before anybody can know it. False: not now. The
  * caller holds the room's lock. */
-static bool freeze(struct room *room, uint32_t most, int64_t now_ms, uint8_t head[static RECORD_HASH_BYTES]) {
+static bool freeze(struct room *room, int64_t now_ms) {
     struct queue_counts counts;
     queue_count(room->queue, &counts);
     struct record_event gap = {.kind = RECORD_UNKNOWN, .time_ms = now_ms, .number = counts.issued};
     struct record_event open = {.kind = RECORD_OPEN, .time_ms = now_ms, .number = counts.issued};
-    if (counts.issued > most || (room->recorded < counts.issued && !room_record_event(room, &gap, NULL)))
+    if (room->recorded < counts.issued && !room_record_event(room, &gap, NULL))
         return false;
     room->recorded = counts.issued;
     if (!room_seal(room, now_ms))
         return false;
-    room->api->queue_logs->head(room->log, head);
-    memcpy(room->beacon_value, room->beacon[0] ? room->terms.beacon_value : "",
-           room->beacon[0] ? sizeof room->beacon_value : 1);
+    room->api->queue_logs->head(room->log, room->frozen_head);
+    snprintf(room->beacon_value, sizeof room->beacon_value, "%s", room->beacon[0] ? room->terms.beacon_value : "");
     memcpy(open.open.seed, room->seed, sizeof open.open.seed);
     open.open.beacon_value = bytes_of(room->beacon_value);
     if (!room_record_event(room, &open, NULL))
         return false;
     room->frozen = queue_freeze(room->queue);
+    (void)room_seal(room, now_ms);
     return true;
 }
 
@@ -103,7 +120,7 @@ static void lay_order(struct room *room, const uint32_t *order) {
 /* True if the show is to open, and its pre-queue is to be put in order first. */
 static bool is_to_be_opened(struct room *room, int64_t now_ms) {
     struct sale *sale = room->sale;
-    if (room_is_opened(room))
+    if (room_is_opened(room) || !atomic_load(&sale->has_room))
         return false;
     enum sale_hand hand = (enum sale_hand)atomic_load(&sale->hand);
     if (hand != SALE_OPENED && (hand != SALE_AUTO || now_ms < atomic_load(&sale->on_sale_ms)))
@@ -114,29 +131,25 @@ static bool is_to_be_opened(struct room *room, int64_t now_ms) {
     return has_value;
 }
 
+/* Nobody is told a position, or the seed, before the opening is on disk: no power loss may draw the lots again. */
 static void open_shuffled(struct room *room, int64_t now_ms) {
-    uint8_t key[SHUFFLE_BYTES], head[RECORD_HASH_BYTES];
-    struct queue_counts counts;
+    uint8_t key[SHUFFLE_BYTES];
     pthread_mutex_lock(&room->lock);
-    queue_count(room->queue, &counts);
+    room->is_frozen = room->is_frozen || freeze(room, now_ms);
     pthread_mutex_unlock(&room->lock);
-    uint32_t most = counts.issued + JOINS_MEANWHILE;
-    uint32_t *order = malloc(most * sizeof *order);
+    if (!room->is_frozen || !work_on_disk(room))
+        return; /* tried again at the next tick */
+    uint32_t *order = malloc((room->frozen + 1) * sizeof *order);
     if (!order)
-        return; /* tried again at the next tick, as where the disk has no room */
-    pthread_mutex_lock(&room->lock);
-    bool is_frozen = freeze(room, most, now_ms, head);
-    pthread_mutex_unlock(&room->lock);
-    if (is_frozen) {
-        shuffle_key(&room->sale->show_id, room->seed, head, bytes_of(room->beacon_value), key);
-        shuffle_order(key, room->frozen, order);
-        lay_order(room, order);
-        atomic_store(&room->is_opened, true);
-        atomic_store(&room->sale->gathers, false);
-        atomic_store(&room->has_changed, true);
-        log_info("the pre-queue was put in order", LOG_INT("numbers", room->frozen));
-    }
+        return;
+    shuffle_key(&room->sale->show_id, room->seed, room->frozen_head, bytes_of(room->beacon_value), key);
+    shuffle_order(key, room->frozen, order);
+    lay_order(room, order);
     free(order);
+    atomic_store(&room->is_opened, true);
+    sale_end_gathering(room->sale);
+    atomic_store(&room->has_changed, true);
+    log_info("the pre-queue was put in order", LOG_INT("numbers", room->frozen));
 }
 
 /* ---- the pace ---- */
@@ -175,18 +188,18 @@ static struct queue_conditions conditions_of(const struct room *room, int64_t no
         show_unlock(room->sale->show);
     }
     return (struct queue_conditions){
-        .is_open = sale_phase(room->sale, now_ms) == SALE_STATUS_ON_SALE,
+        /* Switched off, it takes no claims: so nobody is called, and no window runs. */
+        .is_open = atomic_load(&room->sale->has_room) && sale_phase(room->sale, now_ms) == SALE_STATUS_ON_SALE,
         .has_seats = seats.available > 0,
         .gathers = !room_is_opened(room),
     };
 }
 
-static void call_out(struct room *room, int64_t now_ms) {
+bool room_take_conditions(struct room *room, int64_t now_ms) {
     struct queue_conditions conditions = conditions_of(room, now_ms);
-    struct queue_counts counts;
     pthread_mutex_lock(&room->lock);
-    if (queue_tick(room->queue, &conditions, now_ms))
-        atomic_store(&room->has_changed, true);
+    bool has_moved = queue_tick(room->queue, &conditions, now_ms);
+    struct queue_counts counts;
     queue_count(room->queue, &counts);
     if (counts.serving != room->recorded_serving) {
         struct record_event call = {
@@ -195,12 +208,14 @@ static void call_out(struct room *room, int64_t now_ms) {
             room->recorded_serving = counts.serving;
     }
     pthread_mutex_unlock(&room->lock);
+    return has_moved;
 }
 
 void room_tick(struct room *room, int64_t now_ms) {
     if (is_to_be_opened(room, now_ms))
         open_shuffled(room, now_ms);
-    call_out(room, now_ms);
+    if (room_take_conditions(room, now_ms))
+        atomic_store(&room->has_changed, true);
     room_raise(room);
     keep_record(room, now_ms);
     if (now_ms >= room->adapted_ms + ADAPT_MS)
@@ -208,5 +223,6 @@ void room_tick(struct room *room, int64_t now_ms) {
     if (now_ms >= room->published_ms + PUBLISH_MS) {
         room->published_ms = now_ms;
         room_publish(room, now_ms);
+        room_forget_record(room, now_ms);
     }
 }

@@ -202,14 +202,16 @@ static bool find_subjects(struct call *call, const struct subjects *subjects) {
     return true;
 }
 
-/* What a fan shows to be let on. Where seats are reserved it is looked at before all else, so that an answer kept under
+/* What a fan shows to be let on. Where it counts it is looked at before all else, so that an answer kept under
  * an Idempotency-Key is given to nobody but its owner. False: refused, and answered. */
 static bool read_authorization(struct call *call) {
     unsigned count = http_field_count(call->request, "authorization");
     struct pass pass;
     if (count > 0)
         call->authorization = count == 1 ? http_field(call->request, "authorization") : BYTES("");
-    if (call->route->handle != handle_reserve || !atomic_load_explicit(&call->sale->has_room, memory_order_relaxed))
+    bool is_shown =
+        call->route->handle == handle_reserve || (call->route->handle == handle_leave_queue && call->authorization.at);
+    if (!is_shown || !atomic_load_explicit(&call->sale->has_room, memory_order_relaxed))
         return true;
     if (!gate_read_pass(call, &pass))
         return false;

@@ -81,13 +81,15 @@ static int64_t pre_queue_begins_ms(const struct sale_terms *terms) {
     return terms->room.enabled ? terms->on_sale_ms - terms->room.pre_queue_seconds * 1000LL : terms->on_sale_ms;
 }
 
-/* What every request asks, as the terms have it. */
-static void publish_terms(struct sale *sale, const struct sale_terms *terms) {
-    bool is_opened = atomic_load(&sale->room) && room_is_opened(atomic_load(&sale->room));
+/* What every request asks, as the terms have it. The caller holds the sale's lock, or has the sale alone. */
+static void publish_terms(struct sale *sale) {
+    const struct sale_terms *terms = &sale->terms;
+    const struct room *room = atomic_load(&sale->room);
+    bool is_to_be_shuffled = terms->room.enabled && terms->room.order == ROOM_SHUFFLED;
+    atomic_store(&sale->gathers, is_to_be_shuffled && !(room && room_is_opened(room)));
     atomic_store(&sale->hand, (int)terms->hand);
     atomic_store(&sale->on_sale_ms, terms->on_sale_ms);
     atomic_store(&sale->pre_queue_ms, pre_queue_begins_ms(terms));
-    atomic_store(&sale->gathers, terms->room.enabled && terms->room.order == ROOM_SHUFFLED && !is_opened);
     atomic_store(&sale->has_room, terms->room.enabled);
 }
 
@@ -103,7 +105,7 @@ enum result sale_new(const struct id *show_id, struct plan *plan, const struct s
     made->terms = made->wanted = *terms;
     made->created_ms = made->updated_ms = now_ms;
     pthread_mutex_init(&made->lock, NULL);
-    publish_terms(made, terms);
+    publish_terms(made);
     made->show = show_new(show_id, plan, &terms->seats, epoch);
     enum result result = made->show ? feed_new(made->show, &made->feed) : RESULT_OVERLOADED;
     if (result == RESULT_OK)
@@ -134,13 +136,13 @@ void sale_set_terms(struct sale *sale, const struct sale_terms *terms, int64_t n
     pthread_mutex_lock(&sale->lock);
     sale->terms = *terms;
     sale->updated_ms = now_ms;
-    publish_terms(sale, terms);
+    publish_terms(sale);
     show_lock(sale->show);
     show_configure(sale->show, &terms->seats);
     show_unlock(sale->show);
-    pthread_mutex_unlock(&sale->lock);
     if (atomic_load(&sale->room))
         room_configure(atomic_load(&sale->room), &terms->room, now_ms);
+    pthread_mutex_unlock(&sale->lock);
 }
 
 void sale_copy_terms(struct sale *sale, struct sale_terms *terms, int64_t *updated_ms) {
@@ -154,6 +156,58 @@ void sale_copy_terms(struct sale *sale, struct sale_terms *terms, int64_t *updat
 void sale_copy_wanted(struct sale *sale, struct sale_terms *terms) {
     pthread_mutex_lock(&sale->lock);
     *terms = sale->wanted;
+    pthread_mutex_unlock(&sale->lock);
+}
+
+static enum result check_room_change(const struct sale *sale, const struct room_terms *wanted,
+                                     struct sale_fault *fault) {
+    const struct room_terms *before = &sale->wanted.room;
+    const struct room *room = atomic_load(&sale->room);
+    bool is_shuffled = before->order == ROOM_SHUFFLED;
+    const char *member = NULL;
+    if (!sale->room_has_begun)
+        return RESULT_OK;
+    if (wanted->order != before->order)
+        member = "pre_queue_order";
+    else if (is_shuffled && strcmp(wanted->beacon, before->beacon) != 0)
+        member = "beacon";
+    else if (is_shuffled && room && room_is_opened(room) && strcmp(wanted->beacon_value, before->beacon_value) != 0)
+        member = "beacon_value";
+    if (!member)
+        return RESULT_OK;
+    snprintf(fault->pointer, sizeof fault->pointer, "/waiting_room/%s", member);
+    snprintf(fault->detail, sizeof fault->detail,
+             "the waiting room has begun, and its public record says otherwise: %s cannot be changed any more", member);
+    return RESULT_CONFLICT;
+}
+
+enum result sale_want(struct sale *sale, const struct sale_terms *terms, struct sale_fault *fault) {
+    pthread_mutex_lock(&sale->lock);
+    enum result result = check_room_change(sale, &terms->room, fault);
+    if (result == RESULT_OK)
+        sale->wanted = *terms;
+    pthread_mutex_unlock(&sale->lock);
+    return result;
+}
+
+void sale_begin_room(struct sale *sale, struct sale_terms *terms) {
+    pthread_mutex_lock(&sale->lock);
+    sale->room_has_begun = true;
+    *terms = sale->wanted;
+    pthread_mutex_unlock(&sale->lock);
+}
+
+void sale_publish_room(struct sale *sale, struct room *room, int64_t now_ms) {
+    pthread_mutex_lock(&sale->lock);
+    atomic_store(&sale->room, room);
+    publish_terms(sale);
+    room_configure(room, &sale->terms.room, now_ms);
+    pthread_mutex_unlock(&sale->lock);
+}
+
+void sale_end_gathering(struct sale *sale) {
+    pthread_mutex_lock(&sale->lock);
+    publish_terms(sale);
     pthread_mutex_unlock(&sale->lock);
 }
 

@@ -36,6 +36,7 @@ struct sale_terms {
 };
 
 struct room;
+struct sale_fault;
 
 struct sale {
     /* set once */
@@ -54,6 +55,7 @@ struct sale {
     struct sale_terms terms;
     struct sale_terms wanted; /* what they will be once the ledger has all the changes that it was given */
     int64_t updated_ms;
+    bool room_has_begun; /* its record has: the order of its pre-queue cannot be changed any more */
 
     /* atomic: what every request asks */
     atomic_int hand;
@@ -63,6 +65,7 @@ struct sale {
     atomic_bool gathers;         /* its order is to be shuffled, and has not been: it stays a pre-queue till then */
     _Atomic(struct room *) room; /* the waiting room (room.h), once it was needed; for good */
     atomic_bool room_wanted;     /* the clerk was asked to open it */
+    atomic_llong room_retry_ms;  /* it could not be opened: not tried again before */
 };
 
 struct sale_list {
@@ -91,6 +94,14 @@ void sale_copy_terms(struct sale *sale, struct sale_terms *terms, int64_t *updat
 /* The same, with the changes that are on their way: what the next change starts from, or the one before it is lost. */
 void sale_copy_wanted(struct sale *sale, struct sale_terms *terms);
 void sale_set_wanted(struct sale *sale, const struct sale_terms *terms);
+/* The same, unless it would break what the waiting room's record says: CONFLICT and why. */
+MUST_USE enum result sale_want(struct sale *sale, const struct sale_terms *terms, struct sale_fault *fault);
+/* The room's record begins, under these terms, which are handed out. */
+void sale_begin_room(struct sale *sale, struct sale_terms *terms);
+/* The room is there; its terms are brought up to date. */
+void sale_publish_room(struct sale *sale, struct room *room, int64_t now_ms);
+/* The room has been opened: whoever gathered has a position. */
+void sale_end_gathering(struct sale *sale);
 
 /* Both take the show's lock to see whether it is sold out. */
 enum sale_status sale_status_under(struct sale *sale, const struct sale_terms *terms, int64_t now_ms);

@@ -286,20 +286,16 @@ static bool recover_show(void *context, const struct show_record *record) {
     return recovery->result == RESULT_OK;
 }
 
-/* A waiting room that may have begun is read back at once, so that its first fan does not wait. */
-static enum result recover_rooms(struct node *node, struct ledger_reader *reader, char *fault, size_t fault_size) {
+/* A waiting room that may have begun is read back at once, so that its first fan does not wait. One that cannot be read
+ * costs its own show only: the log says why, and it is tried again. */
+static void recover_rooms(struct node *node, struct ledger_reader *reader) {
     unsigned count = atomic_load(&node->sales.count);
-    enum result result = RESULT_OK;
-    for (unsigned i = 0; i < count && result == RESULT_OK; i++) {
+    for (unsigned i = 0; i < count; i++) {
         struct sale *sale = node->sales.sales[i];
-        char why[400];
-        if (!atomic_load(&sale->has_room) || sale_phase(sale, clock_now_ms()) == SALE_STATUS_SCHEDULED)
-            continue;
-        result = room_open(&node->api, sale, reader, why, sizeof why);
-        if (result != RESULT_OK)
-            snprintf(fault, fault_size, "%s", why[0] ? why : result_words(result));
+        room_recall(&node->api, sale);
+        if (room_is_wanted(sale, clock_now_ms()))
+            room_open(&node->api, sale, reader);
     }
-    return result;
 }
 
 static bool recover_saga(void *context, const struct booking *booking) {
@@ -335,7 +331,7 @@ enum result node_recover(struct node *node, char *fault, size_t fault_size) {
     else
         result = recovery.result; /* recover_show() said why */
     if (result == RESULT_OK)
-        result = recover_rooms(node, recovery.reader, fault, fault_size);
+        recover_rooms(node, recovery.reader);
     ledger->reader_free(recovery.reader);
     if (result != RESULT_OK)
         return result;
@@ -392,6 +388,13 @@ void node_change_keys(struct node *node, const struct keyring *keys) {
 
 /* ---- stopping ---- */
 
+/* The ledger's thread hands a show that it has written to a clerk: so that is done before the clerks go. */
+static void await_new_shows(struct node *node) {
+    const struct timespec moment = {0, 1000000};
+    while (atomic_load(&node->api.shows_being_made))
+        nanosleep(&moment, NULL);
+}
+
 static void free_keys(const struct keyring *keys) {
     if (!keys)
         return;
@@ -406,6 +409,7 @@ void node_stop(struct node *node) {
         pthread_join(node->threads[i], NULL);
     usher_stop(node->usher);
     ticker_stop(node->ticker);
+    await_new_shows(node);
     unsigned count = atomic_load(&node->sales.count);
     for (unsigned i = 0; i < count; i++)
         feed_give_up(node->sales.sales[i]->feed);

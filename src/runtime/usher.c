@@ -14,18 +14,6 @@ struct usher {
     atomic_bool stopping;
 };
 
-/* A room is wanted from the moment that fans may join. */
-static bool is_wanted(const struct sale *sale, int64_t now_ms) {
-    switch (sale_phase(sale, now_ms)) {
-    case SALE_STATUS_PRE_QUEUE:
-    case SALE_STATUS_ON_SALE:
-    case SALE_STATUS_PAUSED:
-        return true;
-    default:
-        return false;
-    }
-}
-
 static void *work(void *context) {
     struct usher *usher = context;
     struct sale_list *sales = usher->api->sales;
@@ -37,7 +25,7 @@ static void *work(void *context) {
             struct room *room = atomic_load_explicit(&sale->room, memory_order_acquire);
             if (room)
                 room_tick(room, clock_now_ms());
-            else if (atomic_load(&sale->has_room) && is_wanted(sale, began_ms))
+            else if (room_is_wanted(sale, began_ms))
                 room_want(usher->api, sale);
         }
         int64_t left_ms = began_ms + ROOM_TICK_MS - clock_now_ms();

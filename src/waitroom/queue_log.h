@@ -1,5 +1,8 @@
 /* The port to whoever keeps the queues' records (record.h) so that they outlive the process: engines/memory.
  *
+ * Opening a log says whether it is whole. One that is not, or was just made, is taken for incomplete again at the next
+ * start, whatever happens, until its caller has recorded what may be missing and says so (settle).
+ *
  * Appending is memory work behind the answer and survives `kill -9` of the process the moment it returns. What power
  * loss takes is what was appended since the last seal, some seconds at most: the log then says that it is not whole,
  * and numbers go on above the ceiling that the ledger has.
@@ -31,10 +34,15 @@ typedef void queue_log_replay(void *context, const struct record_event *event, c
 struct queue_logs {
     void *engine;
     /* Opens the show's log, made with `start` if there is none yet, and replays it. *is_whole: false if a power loss
-     * may have taken its end. `fault`: what is wrong and what to do. IO_ERROR; CORRUPT (another show's, or another
-     * commitment than `start` has); NEWER_VERSION. */
+     * may have taken its end, or it was just made where another may have been. `fault`: what is wrong and what to do.
+     * IO_ERROR; CORRUPT (another show's, or another commitment than `start` has); NEWER_VERSION. */
     MUST_USE enum result (*open)(void *engine, const struct record_event *start, queue_log_replay *replay,
                                  void *context, bool *is_whole, struct queue_log **log, char *fault, size_t fault_size);
+    /* Whether the show has a log. */
+    bool (*exists)(void *engine, const struct id *show_id);
+    /* What may be missing is recorded (an UNKNOWN was appended, or nothing was ever given out). On the worker's thread,
+     * or before it. */
+    void (*settle)(struct queue_log *log);
     /* OVERLOADED: no room was prepared (a disk that is full or too slow); nothing was appended. `secret`: of a JOIN,
      * else NULL. Never blocks. */
     MUST_USE enum result (*append)(struct queue_log *log, const struct record_event *event,

@@ -100,6 +100,7 @@ static uint8_t *put_fields(const struct record_event *event, uint8_t *at) {
         return put_data(at, event->blinded.at, sizeof event->blinded.at);
     case RECORD_UNKNOWN:
     case RECORD_LEFT:
+    case RECORD_DOOR:
     case RECORD_ADMIT:
     case RECORD_END:
         return put_uint(at, event->number, 4);
@@ -153,6 +154,7 @@ static bool take_fields(struct reader *reader, struct record_event *event) {
         return true;
     case RECORD_UNKNOWN:
     case RECORD_LEFT:
+    case RECORD_DOOR:
     case RECORD_ADMIT:
     case RECORD_END:
         event->number = (uint32_t)take_uint(reader, 4);

@@ -1,7 +1,7 @@
 /* The queue's record: everything that happened to a queue, in order, so that a restart finds it again and everyone can
  * check it afterwards. One format for both: the file on disk is what is published.
  *
- *     record  = START *( TERMS | KEY | JOIN | UNKNOWN | LEFT | CALL | ADMIT | END | OPEN | HEAD )
+ *     record  = START *( TERMS | KEY | JOIN | UNKNOWN | LEFT | CALL | DOOR | ADMIT | END | OPEN | HEAD )
  *     each    = kind (one letter) and its fields, of fixed size but for START and OPEN; integers are big-endian, times
  *               six bytes of milliseconds since the epoch. The end of the record is the end of the file, or a zero byte
  *
@@ -13,6 +13,7 @@
  *     U UNKNOWN  time, number (4): numbers up to it may have been given out
  *     L LEFT     time, number (4)
  *     C CALL     time, serving (4), open_ms (6): positions up to `serving` are called
+ *     D DOOR     time, number (4)                                          called, came, and found the room full
  *     A ADMIT    time, number (4)
  *     E END      time, number (4): its pass ended before its time
  *     O OPEN     time, numbers frozen (4), seed (32), beacon value (1 + n)
@@ -30,7 +31,8 @@
  * shuffle.h. Salts are not in the record: who has the queue ticket has the salt; where it was erased, nobody can tell
  * any more whose place it was.
  *
- * A fan costs 23 bytes to join, 11 to be let in, 11 to end early, and 16 in a private file beside it (salt, user hash).
+ * A fan costs 23 bytes to join, 11 to be let in, 11 to end early (11 to stand at the door, which few do), and 16 in a
+ * private file beside it (salt, user hash).
  */
 #ifndef ONSALE_WAITROOM_RECORD_H
 #define ONSALE_WAITROOM_RECORD_H
@@ -49,6 +51,7 @@ enum record_kind {
     RECORD_UNKNOWN = 'U',
     RECORD_LEFT = 'L',
     RECORD_CALL = 'C',
+    RECORD_DOOR = 'D',
     RECORD_ADMIT = 'A',
     RECORD_END = 'E',
     RECORD_OPEN = 'O',

@@ -183,8 +183,8 @@ static bool check_terms(struct check *check, const struct record_event *event) {
         terms->pass_seconds < 1 || terms->pass_seconds > LIMIT_PASS_SECONDS)
         return wrong(check, "the terms are none that a queue can have");
     check->terms = *terms;
-    if (!check->has_terms || check->level > bucket_size(check))
-        check->level = bucket_size(check);
+    if (!check->has_terms)
+        check->level = bucket_size(check); /* a lower rate takes what is too much at the next fill */
     check->has_terms = true;
     return true;
 }
@@ -290,6 +290,15 @@ static bool check_call(struct check *check, const struct record_event *event) {
     if (check->findings.has_ticket && !check->findings.called_ms && check->findings.position &&
         check->findings.position <= event->number)
         check->findings.called_ms = event->time_ms;
+    return true;
+}
+
+static bool check_door(struct check *check, const struct record_event *event) {
+    uint32_t number = event->number, position = position_of(check, number);
+    if (!position || position > check->serving)
+        return wrong(check, "number %u is at the door before it is called", number);
+    if (check->marks[number] & (MARK_LEFT | MARK_ADMITTED))
+        return wrong(check, "number %u is at the door after it has left, or was let in", number);
     return true;
 }
 
@@ -432,6 +441,8 @@ static bool check_one(struct check *check, const struct record_event *event, siz
         return check_left(check, event);
     case RECORD_CALL:
         return check_call(check, event);
+    case RECORD_DOOR:
+        return check_door(check, event);
     case RECORD_ADMIT:
         return check_admit(check, event);
     case RECORD_END:

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define ROOM_LEAST (1024 * 1024) /* of the record: 45,000 joins, before there is a speed to go by */
 #define ROOM_MOST (8 * 1024 * 1024)
@@ -209,7 +210,8 @@ static void fail(struct queue_log *log, const char *step) {
 
 enum result queue_log_put_mark(struct queue_log *log, bool is_closed, uint64_t length, uint32_t numbers) {
     const struct queue_disk *disk = log->secrets.disk;
-    struct queue_mark mark = {.boot = log->store->boot, .is_closed = is_closed, .length = length, .numbers = numbers};
+    struct queue_mark mark = {
+        .boot = log->boot, .is_closed = is_closed && log->is_settled, .length = length, .numbers = numbers};
     uint8_t bytes[QUEUE_MARK_BYTES];
     queue_mark_write(&mark, bytes);
     ssize_t n;
@@ -253,6 +255,26 @@ static bool work(struct queue_log *log) {
         has_room = queue_log_make_room(log);
     }
     return has_room;
+}
+
+/* Written, not synced: a power loss makes another boot of it anyway. */
+static void settle(struct queue_log *log) {
+    log->is_settled = true;
+    log->boot = log->store->boot;
+    if (queue_log_put_mark(log, false, log->synced, log->synced_numbers) == RESULT_OK)
+        return;
+    /* The next start would not believe what is appended now. */
+    fail(log, "write of the mark");
+    queue_file_close_room(&log->record);
+    queue_file_close_room(&log->secrets);
+}
+
+static bool exists(void *engine, const struct id *show_id) {
+    const struct queue_log_store *store = engine;
+    char path[PATH_BYTES], show[ID_UUID_TEXT];
+    id_format_uuid(show_id, show);
+    snprintf(path, sizeof path, "%s/%.*s.record", store->folder, ID_UUID_TEXT, show);
+    return access(path, F_OK) == 0;
 }
 
 /* ---- reading: any thread ---- */
@@ -326,6 +348,8 @@ enum result queue_log_store_new_on(const char *folder, const struct queue_disk *
     }
     *logs = (struct queue_logs){.engine = store,
                                 .open = queue_log_open,
+                                .exists = exists,
+                                .settle = settle,
                                 .append = append,
                                 .seal = seal,
                                 .head = last_head,

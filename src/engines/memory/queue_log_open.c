@@ -65,7 +65,7 @@ static enum result make_files(struct opening *opening) {
     const struct queue_disk *disk = &opening->log->store->disk;
     uint8_t start[RECORD_MOST_BYTES], bytes[QUEUE_MARK_BYTES];
     size_t length = record_write(opening->start, start);
-    struct queue_mark mark = {.boot = opening->log->store->boot, .length = length};
+    struct queue_mark mark = {.length = length}; /* of no boot: until it is settled, it may be in another's place */
     queue_mark_write(&mark, bytes);
     if (disk->create(disk->context, opening->secrets_path, (struct bytes){(const char *)bytes, sizeof bytes}))
         return disk_fault(opening, "make", opening->secrets_path);
@@ -303,6 +303,9 @@ static enum result open_all(struct opening *opening, bool *is_whole) {
         return result;
     bool same_boot = !id_is_none(&log->store->boot) && id_equal(&log->store->boot, &opening->mark.boot);
     *is_whole = same_boot || opening->mark.is_closed;
+    log->is_settled = *is_whole;
+    if (*is_whole)
+        log->boot = log->store->boot;
     if (!*is_whole)
         result = find_end(opening, &limit);
     if (result == RESULT_OK)

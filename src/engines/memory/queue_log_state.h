@@ -43,6 +43,8 @@ struct queue_log {
     uint64_t head_count;
 
     /* owned by the worker */
+    struct id boot; /* what the mark says: none, until the log is settled */
+    bool is_settled;
     uint64_t synced;
     uint32_t synced_numbers;
     bool is_full, has_failed;
