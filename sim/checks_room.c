@@ -469,7 +469,8 @@ static void find_stays(struct world *world) {
     for (uint32_t i = 0; i < checks->pending_count; i++)
         if (!ledger_admission(ledger, checks->pending[i].number))
             find_stay(world, checks->pending[i].number, checks->pending[i].expires_ms);
-    qsort(checks->stays, checks->stay_count, sizeof *checks->stays, by_end);
+    if (checks->stay_count > 1)
+        qsort(checks->stays, checks->stay_count, sizeof *checks->stays, by_end);
 }
 
 /* Promise 3: who has a place keeps it over a crash. */

@@ -25,7 +25,6 @@ struct fan {
     uint8_t state; /* enum fan_state */
     uint8_t traits;
     uint8_t places; /* had so far */
-    uint8_t unused;
 };
 
 enum shopper_state { SHOPPER_CLAIMS, SHOPPER_LOOKS, SHOPPER_HOLDS, SHOPPER_PAYS };
