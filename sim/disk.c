@@ -210,7 +210,7 @@ void ledger_crash(struct world *world) {
 
 /* ---- the record and the journal ---- */
 
-void record_append(struct world *world, int kind, uint32_t number, int64_t open_ms) {
+void record_append(struct world *world, enum record_kind kind, uint32_t number, int64_t open_ms) {
     struct record_image *record = &world->disk.record;
     record->lines = memory_grow(record->lines, &record->room, record->count + 1, sizeof *record->lines);
     record->lines[record->count++] = (struct record_line){.kind = (uint8_t)kind, .number = number, .open_ms = open_ms};

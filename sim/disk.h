@@ -133,7 +133,7 @@ void ledger_crash(struct world *world);
 /* NULL: none. */
 const struct admission_row *ledger_admission(const struct ledger_image *ledger, uint32_t number);
 
-void record_append(struct world *world, int kind, uint32_t number, int64_t open_ms);
+void record_append(struct world *world, enum record_kind kind, uint32_t number, int64_t open_ms);
 /* How much of the record a power failure leaves. */
 uint32_t record_left_after_power_loss(struct world *world);
 

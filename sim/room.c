@@ -11,7 +11,6 @@
 #define MOST_PERCENT 20 /* of the answers may be bad before the drip slows */
 #define PLACED_AT_ONCE 65536
 #define POLL_MOST_SECONDS 600
-#define RECORD_DOOR 'D' /* a place came to the door */
 
 static void draw_numbers(struct world *world) {
     struct server *server = &world->server;
@@ -110,7 +109,7 @@ static void replay_opening(struct world *world, uint32_t recorded) {
 
 static void replay_line(struct world *world, const struct record_line *line, uint32_t *number) {
     struct queue *queue = world->server.queue;
-    switch (line->kind) {
+    switch ((enum record_kind)line->kind) {
     case RECORD_JOIN:
         queue_restore_join(queue, world_user_hash(line->number));
         checks_put_back(world, ++*number, line->number);
@@ -144,6 +143,10 @@ static void replay_line(struct world *world, const struct record_line *line, uin
     }
     case RECORD_END:
         queue_restore_left(queue, line->number);
+        break;
+    case RECORD_START:
+    case RECORD_TERMS:
+    case RECORD_KEY:
         break;
     }
 }
