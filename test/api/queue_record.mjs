@@ -68,6 +68,7 @@ const fields = {
   U: (from) => ({ time_ms: from.integer(6), number: from.integer(4) }),
   L: (from) => ({ time_ms: from.integer(6), number: from.integer(4) }),
   C: (from) => ({ time_ms: from.integer(6), serving: from.integer(4), open_ms: from.integer(6) }),
+  D: (from) => ({ time_ms: from.integer(6), number: from.integer(4) }),
   A: (from) => ({ time_ms: from.integer(6), number: from.integer(4) }),
   E: (from) => ({ time_ms: from.integer(6), number: from.integer(4) }),
   O: (from) => ({ time_ms: from.integer(6), frozen: from.integer(4), seed: from.take(32), beacon_value: from.text() }),

@@ -118,7 +118,7 @@ static void live_a_while(struct log_world *world, uint32_t *joined) {
 static void is_all_there(struct log_world *world, uint32_t joined) {
     nothing_fails();
     log_world_open(world);
-    assert_true(world->is_whole);
+    assert_true(world->is_whole || joined == 0);
     assert_int_equal(world->joins, joined);
     assert_true(world->logs.work(world->log));
     assert_int_equal(log_world_joins(world, 1), 1);
@@ -140,6 +140,7 @@ static void whatever_fails_what_was_answered_is_there_again(void **state) {
             fail_at(n, round & 1, errors[round / 2], ALL_KINDS);
             enum result result = log_world_try(world);
             if (result == RESULT_OK) {
+                world->logs.settle(world->log);
                 live_a_while(world, &joined);
                 if (n % 2)
                     log_world_close(world);
@@ -157,6 +158,13 @@ static void whatever_fails_what_was_answered_is_there_again(void **state) {
     }
 }
 
+static unsigned open_fds(void) {
+    unsigned count = 0;
+    for (int fd = 0; fd < 256; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
 static void a_start_that_fails_can_be_repeated(void **state) {
     // red when: a failed start leaves a file that the next one refuses, or leaks what it opened
     (void)state;
@@ -168,8 +176,7 @@ static void a_start_that_fails_can_be_repeated(void **state) {
     live_a_while(world, &joined);
     killed(world);
     bool hit = true;
-    int fd_before = dup(0);
-    close(fd_before);
+    unsigned fds_before = open_fds();
     for (int n = 0; hit; n++) {
         fail_at(n, n % 2, EIO, ALL_KINDS);
         enum result result = log_world_try(world);
@@ -179,9 +186,7 @@ static void a_start_that_fails_can_be_repeated(void **state) {
             log_world_close(world);
         else
             assert_int_equal(result, RESULT_IO_ERROR);
-        int fd = dup(0);
-        assert_int_equal(fd, fd_before);
-        close(fd);
+        assert_int_equal(open_fds(), fds_before);
         assert_true(n < 100);
     }
     is_all_there(world, joined);
@@ -256,12 +261,48 @@ static void a_file_system_that_has_become_read_only_takes_nothing_more(void **st
     log_world_free(world);
 }
 
+static void a_start_that_cannot_say_that_it_goes_on_does_not(void **state) {
+    // red when: an old mark ("closed in order") stays while the record grows: a power loss would be taken for none
+    (void)state;
+    struct log_world *world = log_world_new();
+    world->disk = faulty_disk;
+    nothing_fails();
+    log_world_open(world);
+    log_world_close(world);
+    fail_at(0, true, EIO, 1U << WRITE);
+    assert_int_equal(log_world_try(world), RESULT_IO_ERROR);
+    nothing_fails();
+    log_world_free(world);
+}
+
+static void room_that_cannot_be_touched_is_none(void **state) {
+    // red when: queue_file_prepare() does not look at what touch() says, and a join ends the process
+    (void)state;
+    for (int operation = MAP; operation <= TOUCH; operation++) {
+        struct log_world *world = log_world_new();
+        world->disk = faulty_disk;
+        nothing_fails();
+        log_world_open(world);
+        uint32_t joined = log_world_joins(world, 40000);
+        fail_at(0, true, EIO, 1U << operation);
+        assert_false(world->logs.work(world->log));
+        joined += log_world_joins(world, 1000000);
+        assert_true(joined < 50000);
+        nothing_fails();
+        assert_true(world->logs.work(world->log));
+        assert_int_equal(log_world_joins(world, 40000), 40000);
+        log_world_free(world);
+    }
+}
+
 int main(void) {
     log_set_level(LOG_LEVEL_ERROR); /* it says what fails, which is what is tested */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_disk_ends_joining_and_room_on_it_lets_it_go_on),
         cmocka_unit_test(a_failed_sync_is_never_tried_again),
         cmocka_unit_test(a_file_system_that_has_become_read_only_takes_nothing_more),
+        cmocka_unit_test(room_that_cannot_be_touched_is_none),
+        cmocka_unit_test(a_start_that_cannot_say_that_it_goes_on_does_not),
         cmocka_unit_test(a_start_that_fails_can_be_repeated),
         cmocka_unit_test(whatever_fails_what_was_answered_is_there_again),
     };

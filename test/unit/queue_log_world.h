@@ -128,6 +128,7 @@ static inline void log_world_open(struct log_world *world) {
     assert_int_equal(result, RESULT_OK);
     assert_true(world->was_in_order);
     assert_int_equal(world->wrong_secrets, 0);
+    world->logs.settle(world->log);
 }
 
 static inline void log_world_close(struct log_world *world) {

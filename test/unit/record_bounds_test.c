@@ -7,23 +7,24 @@
 static void more_than_the_rate_is_found(void **state) {
     // red when: the bucket is not asked
     (void)state;
-    for (int64_t early_ms = 0; early_ms < 2; early_ms++) {
-        struct record_world *world = record_world_empty();
-        record_start(world, false, BYTES(""));
-        record_key(world, &world->key);
-        record_terms(world, 60, 100, 60);
-        record_joins(world, 3);
-        record_of(world, RECORD_CALL, 3);
-        record_of(world, RECORD_ADMIT, 1);
-        world->now_ms += 1000;
-        record_of(world, RECORD_ADMIT, 2);
-        world->now_ms += 1000 - early_ms;
-        record_of(world, RECORD_ADMIT, 3);
-        if (early_ms)
-            is_found_bad(world, "too early");
-        else
-            is_found_good(world);
-    }
+    for (int64_t early_ms = 0; early_ms < 2; early_ms++)
+        for (uint32_t rate = 1; rate <= 60; rate += 59) {
+            struct record_world *world = record_world_empty();
+            record_start(world, false, BYTES(""));
+            record_key(world, &world->key);
+            record_terms(world, rate, 100, 60);
+            record_joins(world, 3);
+            record_of(world, RECORD_CALL, 3);
+            record_of(world, RECORD_ADMIT, 1);
+            world->now_ms += 60000 / rate;
+            record_of(world, RECORD_ADMIT, 2);
+            world->now_ms += 60000 / rate - early_ms;
+            record_of(world, RECORD_ADMIT, 3);
+            if (early_ms)
+                is_found_bad(world, "too early");
+            else
+                is_found_good(world);
+        }
 }
 
 static void one_seconds_worth_may_come_at_once(void **state) {
@@ -148,6 +149,24 @@ static void a_clock_that_goes_back_is_said_and_forgiven(void **state) {
     record_world_free(world);
 }
 
+static void an_admission_that_goes_back_at_all_tells_of_a_restart(void **state) {
+    // red when: a quick restart with a clock half a second back makes a fault of the drip
+    (void)state;
+    struct record_world *world = record_world_empty();
+    record_start(world, false, BYTES(""));
+    record_key(world, &world->key);
+    record_terms(world, 60, 100, 60);
+    record_joins(world, 2);
+    world->now_ms += 1000;
+    record_of(world, RECORD_CALL, 2);
+    record_of(world, RECORD_ADMIT, 1);
+    world->now_ms -= 500;
+    record_of(world, RECORD_ADMIT, 2);
+    record_seal(world);
+    assert_int_equal(found_good(world, NULL).steps_back, 1);
+    record_world_free(world);
+}
+
 static void times_that_waver_give_no_tokens(void **state) {
     // red when: time that steps back a little and forward again fills the bucket twice
     (void)state;
@@ -262,6 +281,7 @@ int main(void) {
         cmocka_unit_test(the_verdict_on_the_drip_is_that_of_every_window),
         cmocka_unit_test(a_lower_rate_takes_what_was_saved),
         cmocka_unit_test(a_clock_that_goes_back_is_said_and_forgiven),
+        cmocka_unit_test(an_admission_that_goes_back_at_all_tells_of_a_restart),
         cmocka_unit_test(times_that_waver_give_no_tokens),
         cmocka_unit_test(more_inside_than_there_is_room_for_is_found),
         cmocka_unit_test(an_end_makes_room),

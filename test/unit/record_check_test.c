@@ -351,6 +351,30 @@ static void whoever_is_let_in_without_a_number_is_found(void **state) {
     }
 }
 
+static void whoever_is_at_the_door_was_called_and_is_neither_in_nor_gone(void **state) {
+    // red when: DOOR is taken for anybody
+    (void)state;
+    struct record_world *world = called(5, 2);
+    record_of(world, RECORD_DOOR, 3);
+    is_found_bad(world, "at the door before it is called");
+    world = called(5, 5);
+    record_of(world, RECORD_DOOR, 6);
+    is_found_bad(world, "at the door before it is called");
+    world = called(5, 5);
+    record_of(world, RECORD_LEFT, 3);
+    record_of(world, RECORD_DOOR, 3);
+    is_found_bad(world, "at the door after");
+    world = called(5, 5);
+    record_of(world, RECORD_ADMIT, 3);
+    record_of(world, RECORD_DOOR, 3);
+    is_found_bad(world, "at the door after");
+    world = called(5, 5);
+    record_of(world, RECORD_DOOR, 3);
+    record_of(world, RECORD_DOOR, 3);
+    record_of(world, RECORD_ADMIT, 3);
+    is_found_good(world);
+}
+
 static void calls_that_go_back_are_found(void **state) {
     // red when: serving may fall
     (void)state;
@@ -540,6 +564,7 @@ int main(void) {
         cmocka_unit_test(whoever_is_let_in_twice_is_found),
         cmocka_unit_test(whoever_is_let_in_after_leaving_is_found),
         cmocka_unit_test(whoever_is_let_in_without_a_number_is_found),
+        cmocka_unit_test(whoever_is_at_the_door_was_called_and_is_neither_in_nor_gone),
         cmocka_unit_test(calls_that_go_back_are_found),
         cmocka_unit_test(calls_of_places_that_are_not_there_are_found),
         cmocka_unit_test(leaving_twice_or_when_inside_is_found),

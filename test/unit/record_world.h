@@ -96,7 +96,7 @@ static inline void record_joins(struct record_world *world, uint32_t count) {
     }
 }
 
-/* LEFT, ADMIT, END, UNKNOWN; CALL. */
+/* LEFT, DOOR, ADMIT, END, UNKNOWN; CALL. */
 static inline void record_of(struct record_world *world, enum record_kind kind, uint32_t number) {
     record_put(world, (struct record_event){.kind = kind,
                                             .time_ms = world->now_ms,
@@ -155,6 +155,8 @@ static inline struct record_world *record_world_of_all_kinds(void) {
     for (int i = 0, let_in = 0; i < 4 && let_in < 2; i++) {
         if (order[i] + 1 == 2)
             continue;
+        if (let_in == 1)
+            record_of(world, RECORD_DOOR, order[i] + 1);
         record_of(world, RECORD_ADMIT, order[i] + 1);
         if (let_in++ == 0) {
             world->now_ms += 1000;
