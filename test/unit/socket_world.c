@@ -1,8 +1,10 @@
 #include "socket_world.h"
+#include "base/metrics.h"
 #include "net/reactor_state.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <cmocka.h>
@@ -133,6 +135,29 @@ void socket_world_settle(struct socket_world *world) {
             world_do(&world->at[i], look_for_rounds);
         } while (is_pushing);
     }
+}
+
+const char *socket_large_text(unsigned number) {
+    static char text[LARGE_TEXT_BYTES + 1];
+    memset(text, 'x', LARGE_TEXT_BYTES);
+    (void)snprintf(text, 11, "%010u", number);
+    text[10] = 'x';
+    return text;
+}
+
+unsigned socket_world_publish_until_behind(struct socket_world *world) {
+    int64_t before = metric_value(METRIC_WEBSOCKET_BEHIND);
+    unsigned count = 0;
+    while (metric_value(METRIC_WEBSOCKET_BEHIND) == before) {
+        assert_true(count < 2000);
+        socket_world_publish(world, socket_large_text(count++));
+        socket_world_settle(world);
+    }
+    return count;
+}
+
+void socket_spend_spare_outputs(struct world *at) {
+    output_pool_release(&at->reactor->outputs);
 }
 
 struct client socket_join(const struct socket_world *world, unsigned reactor) {

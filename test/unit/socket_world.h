@@ -31,6 +31,13 @@ struct blob *text_frame(const char *text, uint32_t version);
 void socket_world_set_newest(struct socket_world *world, struct blob *frame);
 /* Makes the text the newest, and publishes it. */
 void socket_world_publish(struct socket_world *world, const char *text);
+/* A text of LARGE_TEXT_BYTES that begins with the number, in ten digits. Until the next call. */
+#define LARGE_TEXT_BYTES 60000
+const char *socket_large_text(unsigned number);
+/* Publishes large texts, counted from 0, until a member does not take them any more. Returns how many. */
+unsigned socket_world_publish_until_behind(struct socket_world *world);
+/* By world_do(): so that every output has to be allocated. */
+void socket_spend_spare_outputs(struct world *at);
 /* Waits until the channel has so many members. */
 void socket_world_wait_for_members(const struct socket_world *world, unsigned count);
 /* Waits until no round is under way on any reactor, and nothing is left to open. */
