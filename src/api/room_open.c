@@ -1,4 +1,6 @@
-/* Opening a room: its record is replayed, then the ledger's admissions, which a power loss spares, are laid over it.
+/* Opening a room: its record is replayed, in the order in which it happened; then the ledger's admissions, which a
+ * power loss spares, are laid over it. What the record says of an admission that the ledger has not, the process was
+ * about to tell when it was killed: the fan has the place, and gets the pass on asking again.
  *
  * Where the record may have lost its end, numbers up to the ledger's ceiling may have been given out: they are unknown,
  * and whoever comes back with the ticket of one has it (queue_adopt). */
@@ -13,12 +15,6 @@
 
 #define RETRY_MS 5000 /* after a room could not be opened */
 
-struct logged_admission {
-    uint32_t number;
-    bool ended, in_ledger;
-    int64_t claimed_ms, expires_ms;
-};
-
 struct unrecorded {
     enum record_kind kind; /* ADMIT or END */
     uint32_t number;
@@ -29,10 +25,6 @@ struct restore {
     struct room *room;
     uint8_t head[RECORD_HASH_BYTES];
     uint32_t pass_seconds; /* as the record's terms are at this point */
-    struct logged_admission *admissions;
-    uint32_t admission_count, admission_room;
-    uint32_t *by_number; /* number → its admission's index + 1 */
-    uint32_t by_number_room;
     struct unrecorded *unrecorded;
     uint32_t unrecorded_count, unrecorded_room;
     bool out_of_memory;
@@ -56,27 +48,12 @@ static bool make_room(void **array, uint32_t *room, uint32_t wanted, size_t size
     return true;
 }
 
-static void remember_admission(struct restore *restore, const struct record_event *event) {
-    void *admissions = restore->admissions, *by_number = restore->by_number;
-    bool fits =
-        make_room(&admissions, &restore->admission_room, restore->admission_count + 1, sizeof *restore->admissions);
-    restore->admissions = admissions;
-    fits = fits && make_room(&by_number, &restore->by_number_room, event->number + 1, sizeof *restore->by_number);
-    restore->by_number = by_number;
-    if (!fits) {
-        restore->out_of_memory = true;
-        return;
-    }
-    restore->admissions[restore->admission_count++] =
-        (struct logged_admission){.number = event->number,
-                                  .claimed_ms = event->time_ms,
-                                  .expires_ms = event->time_ms + restore->pass_seconds * 1000LL};
-    restore->by_number[event->number] = restore->admission_count;
-}
-
-static struct logged_admission *logged(struct restore *restore, uint32_t number) {
-    uint32_t index = number < restore->by_number_room ? restore->by_number[number] : 0;
-    return index ? &restore->admissions[index - 1] : NULL;
+static void replay_admission(struct restore *restore, const struct record_event *event) {
+    struct queue_pass pass = {.number = event->number,
+                              .claimed_ms = event->time_ms,
+                              .expires_ms = event->time_ms + restore->pass_seconds * 1000LL};
+    if (!queue_restore_admission(restore->room->queue, &pass, false))
+        restore->foreign++;
 }
 
 static void replay_opening(struct restore *restore, const struct record_event *event) {
@@ -103,7 +80,6 @@ static void replay_opening(struct restore *restore, const struct record_event *e
 static void replay(void *context, const struct record_event *event, const struct place_secret *secret) {
     struct restore *restore = context;
     struct room *room = restore->room;
-    struct logged_admission *admission;
     switch (event->kind) {
     case RECORD_START:
         break;
@@ -124,6 +100,7 @@ static void replay(void *context, const struct record_event *event, const struct
         room->recorded = event->number;
         break;
     case RECORD_LEFT:
+    case RECORD_END:
         queue_restore_left(room->queue, event->number);
         break;
     case RECORD_CALL:
@@ -134,12 +111,7 @@ static void replay(void *context, const struct record_event *event, const struct
         queue_restore_door(room->queue, event->number);
         break;
     case RECORD_ADMIT:
-        remember_admission(restore, event);
-        break;
-    case RECORD_END:
-        admission = logged(restore, event->number);
-        if (admission)
-            admission->ended = true;
+        replay_admission(restore, event);
         break;
     case RECORD_OPEN:
         replay_opening(restore, event);
@@ -163,25 +135,29 @@ static void remember_unrecorded(struct restore *restore, enum record_kind kind, 
         restore->unrecorded[restore->unrecorded_count++] = (struct unrecorded){kind, number, time_ms};
 }
 
+/* A claim that the ledger has. What the record has of it, too, is restored already. */
 static bool restore_row(void *context, const struct admission *row) {
     struct restore *restore = context;
-    struct room *room = restore->room;
-    const struct keyring *keys = atomic_load(&room->api->keys);
-    struct logged_admission *admission = logged(restore, row->number);
-    uint64_t user = keyring_user_hash(keys, &room->sale->show_id, user_bytes(&row->user));
+    struct queue *queue = restore->room->queue;
+    const struct keyring *keys = atomic_load(&restore->room->api->keys);
+    uint64_t user = keyring_user_hash(keys, &restore->room->sale->show_id, user_bytes(&row->user));
     struct queue_pass pass = {.number = row->number, .claimed_ms = row->claimed_ms, .expires_ms = row->expires_ms};
-    bool ended = row->ended_ms != 0 || (admission && admission->ended);
-    if (queue_adopt(room->queue, row->number, user) != RESULT_OK ||
-        !queue_restore_admission(room->queue, &pass, ended)) {
+    struct place place;
+    if (queue_adopt(queue, row->number, user) != RESULT_OK ||
+        queue_look(queue, row->number, row->claimed_ms, &place) != RESULT_OK) {
         restore->foreign++;
         return true;
     }
-    if (admission)
-        admission->in_ledger = true;
-    else
+    bool is_recorded = place.state == PLACE_INSIDE || place.state == PLACE_DONE;
+    if (!is_recorded) {
+        if (!queue_restore_admission(queue, &pass, row->ended_ms != 0))
+            restore->foreign++;
         remember_unrecorded(restore, RECORD_ADMIT, row->number, row->claimed_ms);
-    if (row->ended_ms != 0 && !(admission && admission->ended))
+    }
+    if (row->ended_ms != 0 && place.state != PLACE_DONE) {
+        queue_restore_left(queue, row->number);
         remember_unrecorded(restore, RECORD_END, row->number, row->ended_ms);
+    }
     return true;
 }
 
@@ -210,18 +186,6 @@ static void record_unrecorded(struct restore *restore) {
         (void)room_record_event(
             room, &(struct record_event){.kind = event->kind, .time_ms = event->time_ms, .number = event->number},
             NULL);
-    }
-}
-
-/* What the process was about to tell the ledger when it was killed: the fan has the place, and gets the pass on asking
- * again. */
-static void restore_untold(struct restore *restore) {
-    for (uint32_t i = 0; i < restore->admission_count; i++) {
-        const struct logged_admission *admission = &restore->admissions[i];
-        struct queue_pass pass = {
-            .number = admission->number, .claimed_ms = admission->claimed_ms, .expires_ms = admission->expires_ms};
-        if (!admission->in_ledger && !queue_restore_admission(restore->room->queue, &pass, admission->ended))
-            restore->foreign++;
     }
 }
 
@@ -300,12 +264,11 @@ static enum result restore_room(struct room *room, struct ledger_reader *reader,
     memcpy(start.start.commitment, room->commitment, sizeof start.start.commitment);
     const struct queue_logs *logs = room->api->queue_logs;
     enum result result = logs->open(logs->engine, &start, replay, &restore, &is_whole, &room->log, fault, fault_size);
-    if (result == RESULT_OK && !logs->work(room->log))
-        log_error("the queue's record cannot be written: is the disk full?");
+    if (result == RESULT_OK)
+        (void)logs->work(room->log); /* says in the log what is wrong */
     if (result == RESULT_OK)
         result = restore_from_ledger(&restore, reader, is_whole, now_ms);
     if (result == RESULT_OK) {
-        restore_untold(&restore);
         record_unrecorded(&restore);
         queue_end_restore(room->queue, now_ms);
         room_settle(room);
@@ -321,8 +284,6 @@ static enum result restore_room(struct room *room, struct ledger_reader *reader,
     } else if (!fault[0]) {
         snprintf(fault, fault_size, "the waiting room cannot be read back: %s", result_words(result));
     }
-    free(restore.admissions);
-    free(restore.by_number);
     free(restore.unrecorded);
     return result == RESULT_OK && restore.out_of_memory ? RESULT_OVERLOADED : result;
 }

@@ -166,6 +166,9 @@ bool queue_log_make_room(struct queue_log *log) {
     if (result == RESULT_OK)
         result =
             prepare(&log->secrets, queue_secret_offset(numbers_of(log) + 1), wanted / JOIN_BYTES * QUEUE_SECRET_BYTES);
+    /* What follows a loss is an UNKNOWN: it may skip what two draws from the ledger gave. */
+    if (result == RESULT_OK && !log->is_settled)
+        result = queue_file_prepare(&log->secrets, queue_secret_offset(numbers_of(log) + 2 * LIMIT_PLACES_UNKNOWN));
     if ((result != RESULT_OK) != log->is_full) {
         log->is_full = result != RESULT_OK;
         if (log->is_full)

@@ -295,7 +295,6 @@ static enum result go_on(struct opening *opening) {
 static enum result open_all(struct opening *opening, bool *is_whole) {
     struct queue_log *log = opening->log;
     uint64_t limit = UINT64_MAX;
-    bool has_room = true;
     enum result result = read_mark(opening);
     if (result == RESULT_OK)
         result = check_start(opening);
@@ -312,11 +311,7 @@ static enum result open_all(struct opening *opening, bool *is_whole) {
         result = replay_all(opening, limit);
     if (result == RESULT_OK)
         result = go_on(opening);
-    /* What follows a loss is an UNKNOWN: it may skip what two draws from the ledger gave. */
-    if (result == RESULT_OK && !*is_whole)
-        has_room = queue_file_prepare(&log->secrets, queue_secret_offset(atomic_load(&log->numbers) +
-                                                                         2 * LIMIT_PLACES_UNKNOWN)) == RESULT_OK;
-    if (result == RESULT_OK && !(queue_log_make_room(log) && has_room))
+    if (result == RESULT_OK && !queue_log_make_room(log))
         log_warn("nobody can join this queue until there is room on disk", LOG_STRING("path", opening->record_path));
     return result;
 }
