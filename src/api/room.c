@@ -155,7 +155,7 @@ static enum result claim_under_lock(struct room *room, uint32_t number, int64_t 
     struct place place;
     enum result result = queue_claim(room->queue, number, now_ms, &turn->pass, &turn->is_new);
     if (result == RESULT_OK && turn->is_new) {
-        struct record_event admit = {.kind = RECORD_ADMIT, .time_ms = now_ms, .number = number};
+        struct record_event admit = {.kind = RECORD_ADMIT, .time_ms = turn->pass.claimed_ms, .number = number};
         (void)room_record_event(room, &admit, NULL); /* the ledger gets it too, before the fan does */
     }
     if (result == RESULT_AT_THE_DOOR && turn->is_new) {
