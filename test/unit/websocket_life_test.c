@@ -202,6 +202,7 @@ static void every_allocation_may_fail(void **state) {
         world_do(&world->at[0], socket_spend_spare_outputs);
         socket_world_publish(world, socket_large_text(1));
         socket_world_settle(world);
+        world_do(&world->at[0], socket_spend_spare_outputs);
         (void)send(client.fd,
                    "\x80"
                    "abcd",
