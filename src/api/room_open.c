@@ -330,16 +330,8 @@ void room_open(struct api *api, struct sale *sale, struct ledger_reader *reader)
 /* ---- asking for it ---- */
 
 bool room_is_wanted(const struct sale *sale, int64_t now_ms) {
-    if (!atomic_load(&sale->has_room) || now_ms < atomic_load(&sale->room_retry_ms))
-        return false;
-    switch (sale_phase(sale, now_ms)) {
-    case SALE_STATUS_PRE_QUEUE:
-    case SALE_STATUS_ON_SALE:
-    case SALE_STATUS_PAUSED:
-        return true;
-    default:
-        return false;
-    }
+    return atomic_load(&sale->has_room) && now_ms >= atomic_load(&sale->room_retry_ms) &&
+           sale_takes_joins(sale, now_ms);
 }
 
 void room_recall(struct api *api, struct sale *sale) {

@@ -245,6 +245,20 @@ enum result sale_is_open(const struct sale *sale, int64_t now_ms) {
     return sale_phase(sale, now_ms) == SALE_STATUS_ON_SALE ? RESULT_OK : RESULT_SALE_NOT_OPEN;
 }
 
+bool sale_takes_joins(const struct sale *sale, int64_t now_ms) {
+    switch (sale_phase(sale, now_ms)) {
+    case SALE_STATUS_PRE_QUEUE:
+    case SALE_STATUS_ON_SALE:
+    case SALE_STATUS_PAUSED:
+    case SALE_STATUS_SOLD_OUT: /* a seat may come back */
+        return true;
+    case SALE_STATUS_SCHEDULED:
+    case SALE_STATUS_CLOSED:
+        break;
+    }
+    return false;
+}
+
 static enum sale_status or_sold_out(struct sale *sale, enum sale_status status) {
     if (status != SALE_STATUS_ON_SALE)
         return status;

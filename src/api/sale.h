@@ -109,6 +109,8 @@ enum sale_status sale_status_now(struct sale *sale, int64_t now_ms);
 /* The same but for SOLD_OUT, which is told as ON_SALE. No lock. */
 enum sale_status sale_phase(const struct sale *sale, int64_t now_ms);
 const char *sale_status_name(enum sale_status status);
+/* A waiting room in front of it takes people in now. No lock. */
+bool sale_takes_joins(const struct sale *sale, int64_t now_ms);
 /* OK, or SALE_NOT_OPEN. No lock. */
 MUST_USE enum result sale_is_open(const struct sale *sale, int64_t now_ms);
 
