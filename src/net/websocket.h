@@ -44,7 +44,8 @@ struct channel_service {
 /* A channel with members on these reactors. OVERLOADED when memory ran out, or there are LIMIT_CHANNELS already. */
 MUST_USE enum result channel_new(struct reactor *const *reactors, unsigned count, const struct channel_service *service,
                                  struct channel **channel);
-/* After reactor_free() of them all, since a frame may be under way to each until then. */
+/* After reactor_free() of them all, since a frame may be under way to each until then; or before anybody joined or
+ * anything was published. */
 void channel_free(struct channel *channel);
 /* Members now. Any thread. */
 uint32_t channel_members(const struct channel *channel);
