@@ -5,11 +5,11 @@ import { copyFileSync, mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Server, bearer, exchange, sleep, until } from './harness.mjs';
-import { cut_to_what_was_synced, lose_power, on_disk, queue_files, read_mark, start_again, verified_record } from './queue_crash.mjs';
+import { cut_to_what_was_synced, lose_power, on_disk, queue_files, read_mark, start_again, verified_record, without_sandbox } from './queue_crash.mjs';
 import { check_ticket, read_ticket } from './queue_record.mjs';
 
 let server;
-before(async () => { server = await Server.start(); });
+before(async () => { server = await Server.start(without_sandbox); });
 after(() => server.stop());
 
 const number_of = ({ queue_ticket }) => read_ticket(queue_ticket).number;
@@ -81,7 +81,7 @@ test('kill -9 at any moment of the start after a power loss makes no number be g
   const mark = JSON.stringify(read_mark(server, show));
   const whole_ms = server.ready_ms;
   let fresh;
-  for (let round = 0; round < 7; round++) {
+  for (let round = 0; round < 6; round++) {
     await server.kill();
     for (const file of files) copyFileSync(`${file}.lossy`, file);
     server.exit = undefined;
@@ -89,7 +89,7 @@ test('kill -9 at any moment of the start after a power loss makes no number be g
     if (round === 0) { // in the very moment in which the mark is written anew
       for (const end = Date.now() + 2000; JSON.stringify(read_mark(server, show)) === mark && Date.now() < end;);
     } else {
-      await sleep((whole_ms * round) / 6);
+      await sleep((whole_ms * round) / 5);
     }
     await server.kill();
     await start_again(server);
