@@ -145,6 +145,7 @@ export class WebSocketClient {
     this.closed = null; // {code, reason}, once the server's close frame is here
     this.waiting = []; // functions to call when something has happened
     this.finished = once(socket, 'close').then(() => this.wake());
+    socket.on('error', () => this.wake());
     socket.on('end', () => { this.tcp_ended = true; this.wake(); });
     socket.on('data', (chunk) => { this.bytes = Buffer.concat([this.bytes, chunk]); this.read_all(); });
     this.read_all();
@@ -236,7 +237,7 @@ export class WebSocketClient {
   }
 
   send_bytes(bytes) {
-    if (!this.socket.destroyed) this.socket.write(bytes);
+    if (this.socket.writable) this.socket.write(bytes);
   }
 
   /* The server's close frame, answered, and the end of TCP: {code, reason, seconds}: how long after the close frame. */
