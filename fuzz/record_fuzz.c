@@ -65,6 +65,9 @@ static void check_findings(const struct record_findings *findings, size_t length
     assert(findings->checked_bytes + findings->tail_bytes <= length);
     assert(findings->joins + findings->unknown <= LIMIT_PLACES);
     assert(findings->called <= findings->joins + findings->unknown);
+    assert(findings->frozen <= findings->joins + findings->unknown);
+    assert(findings->is_shuffled || !findings->is_frozen);
+    assert(findings->is_frozen || !findings->is_opened);
     assert(findings->admitted <= findings->called && findings->most_inside <= findings->admitted);
     assert(findings->heads == 0 || findings->checked_bytes >= HEAD_BYTES);
 }

@@ -55,17 +55,21 @@ void room_written(struct world *world, const struct ledger_write *write) {
 /* Freezes what is to be shuffled, and fixes the key by what happened so far. */
 static void open_shuffled(struct world *world) {
     struct opening *opening = &world->opening;
+    struct queue_counts counts;
     uint8_t seed[SHUFFLE_BYTES], head[SHUFFLE_BYTES] = {0};
     for (size_t i = 0; i < sizeof seed; i += 8)
         memcpy(seed + i, &(uint64_t){chance_mix(world->history.seed + i)}, 8);
     history_digest(&world->history, head);
     shuffle_key(&world->show_id, seed, head, (struct bytes){0}, opening->key);
+    queue_count(world->server.queue, &counts);
     opening->frozen = queue_freeze(world->server.queue);
     memory_free(opening->order);
     opening->order = memory_new(opening->frozen, sizeof *opening->order);
     shuffle_order(opening->key, opening->frozen, opening->order);
     opening->is_made = true;
     opening->is_on_disk = false;
+    record_append(world, RECORD_HEAD, 0, counts.open_ms);
+    record_append(world, RECORD_FREEZE, opening->frozen, 0);
     record_append(world, RECORD_OPEN, opening->frozen, 0);
     checks_shuffled(world);
     seal(world);
@@ -96,14 +100,16 @@ static void restore_admission(struct world *world, const struct queue_pass *pass
         world_broken(world, "the pass of number %u was granted, and the queue does not take it back", pass->number);
 }
 
-static void replay_opening(struct world *world, uint32_t recorded) {
-    struct server *server = &world->server;
-    uint32_t frozen = queue_freeze(server->queue);
+static void replay_freeze(struct world *world, uint32_t recorded) {
+    uint32_t frozen = queue_freeze(world->server.queue);
     /* Red if a restart shuffles others than before. */
     if (frozen != recorded)
         world_broken(world, "%u numbers were frozen, and after a restart it is %u", recorded, frozen);
-    queue_place_shuffled(server->queue, 0, frozen, world->opening.order);
-    server->placed = frozen;
+}
+
+static void replay_opening(struct world *world, uint32_t frozen) {
+    queue_place_shuffled(world->server.queue, 0, frozen, world->opening.order);
+    world->server.placed = frozen;
     world->opening.is_on_disk = true;
 }
 
@@ -127,6 +133,9 @@ static void replay_line(struct world *world, const struct record_line *line, uin
         break;
     case RECORD_HEAD:
         queue_restore_clock(queue, line->open_ms);
+        break;
+    case RECORD_FREEZE:
+        replay_freeze(world, line->number);
         break;
     case RECORD_OPEN:
         replay_opening(world, line->number);

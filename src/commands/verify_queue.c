@@ -164,6 +164,29 @@ static void say_clock(const struct record_findings *findings) {
                findings->steps_back, (double)findings->most_back_ms / 1000);
 }
 
+/* A text out of the record: whoever wrote that may not steer the terminal. */
+static void say_text(struct bytes text) {
+    for (size_t i = 0; i < text.length; i++)
+        putchar((unsigned char)text.at[i] < ' ' || text.at[i] == 0x7f ? '?' : text.at[i]);
+}
+
+/* A shuffle cannot be rigged if the list was fixed before chance spoke. When the beacon spoke is not in the record. */
+static void say_shuffle(const struct record_findings *findings) {
+    char time[CLOCK_TEXT_BYTES];
+    if (findings->is_frozen)
+        printf("  shuffle: the list was frozen at %s, with %u in it\n", said(findings->frozen_ms, time),
+               findings->frozen);
+    if (findings->is_frozen && findings->beacon_name.length) {
+        printf("  shuffle: the beacon '");
+        say_text(findings->beacon_name);
+        printf("' must have spoken after that moment: compare its value and time with what it published\n");
+    }
+    if (findings->is_opened)
+        printf("  shuffle: made once, by the seed that was committed to; everyone's position was computed again\n");
+    else if (findings->is_shuffled)
+        printf("  shuffle: promised, and not made yet\n");
+}
+
 static void say_findings(const struct record_findings *findings) {
     char show[ID_UUID_TEXT], from[CLOCK_TEXT_BYTES], to[CLOCK_TEXT_BYTES], hash[2 * RECORD_HASH_BYTES];
     id_format_uuid(&findings->show_id, show);
@@ -177,10 +200,7 @@ static void say_findings(const struct record_findings *findings) {
     printf("  chain: %u signed heads, unbroken; the last hash is %.*s\n", findings->heads, (int)sizeof hash, hash);
     if (findings->tail_bytes)
         printf("  the last %llu bytes are not signed yet\n", (unsigned long long)findings->tail_bytes);
-    if (findings->is_opened)
-        printf("  shuffle: made once, by the seed that was committed to; everyone's position was computed again\n");
-    else if (findings->is_shuffled)
-        printf("  shuffle: promised, and not made yet\n");
+    say_shuffle(findings);
     printf("  order: nobody was let in before being called, twice, or after leaving\n");
     printf("  drip: never more were let in than the rate and the room allowed\n");
     say_clock(findings);

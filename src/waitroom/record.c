@@ -101,6 +101,7 @@ static uint8_t *put_fields(const struct record_event *event, uint8_t *at) {
     case RECORD_UNKNOWN:
     case RECORD_LEFT:
     case RECORD_DOOR:
+    case RECORD_FREEZE:
     case RECORD_ADMIT:
     case RECORD_END:
         return put_uint(at, event->number, 4);
@@ -155,6 +156,7 @@ static bool take_fields(struct reader *reader, struct record_event *event) {
     case RECORD_UNKNOWN:
     case RECORD_LEFT:
     case RECORD_DOOR:
+    case RECORD_FREEZE:
     case RECORD_ADMIT:
     case RECORD_END:
         event->number = (uint32_t)take_uint(reader, 4);

@@ -1,7 +1,7 @@
 /* The queue's record: everything that happened to a queue, in order, so that a restart finds it again and everyone can
  * check it afterwards. One format for both: the file on disk is what is published.
  *
- *     record  = START *( TERMS | KEY | JOIN | UNKNOWN | LEFT | CALL | DOOR | ADMIT | END | OPEN | HEAD )
+ *     record  = START *( TERMS | KEY | JOIN | UNKNOWN | LEFT | CALL | DOOR | ADMIT | END | FREEZE | OPEN | HEAD )
  *     each    = kind (one letter) and its fields, of fixed size but for START and OPEN; integers are big-endian, times
  *               six bytes of milliseconds since the epoch. The end of the record is the end of the file, or a zero byte
  *
@@ -13,11 +13,12 @@
  *     U UNKNOWN  time, number (4): numbers up to it may have been given out
  *     L LEFT     time, number (4)
  *     C CALL     time, serving (4), open_ms (6): positions up to `serving` are called
- *     D DOOR     time, number (4)                                          called, came, and found the room full
+ *     D DOOR     time, number (4): called, came, and found the room full
  *     A ADMIT    time, number (4)
  *     E END      time, number (4): its pass ended before its time
+ *     F FREEZE   time, numbers so far (4): right behind a HEAD, whose hash will decide about their order
  *     O OPEN     time, numbers frozen (4), seed (32), beacon value (1 + n)
- *                   the shuffled opening: shuffle.h, with the hash of the HEAD right before it as the head
+ *                   the shuffled opening: shuffle.h, with the hash of the HEAD right before FREEZE as the head
  *     H HEAD     time, open_ms (6), hash (32), key id (4), signature (64)
  *
  * The chain: hash(k) = SHA-256( hash(k-1) | bytes(k) ), hash(0) being zeros and bytes(k) everything from where
@@ -54,6 +55,7 @@ enum record_kind {
     RECORD_DOOR = 'D',
     RECORD_ADMIT = 'A',
     RECORD_END = 'E',
+    RECORD_FREEZE = 'F',
     RECORD_OPEN = 'O',
     RECORD_HEAD = 'H'
 };

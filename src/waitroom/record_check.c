@@ -44,9 +44,8 @@ struct check {
 
     /* shuffle */
     uint8_t commitment[SHUFFLE_BYTES];
-    struct bytes beacon_name;
-    uint32_t frozen;
-    uint32_t *positions; /* of the numbers up to `frozen`; NULL: as they came */
+    uint8_t frozen_head[RECORD_HASH_BYTES]; /* the hash of the HEAD right before FREEZE */
+    uint32_t *positions;                    /* of the numbers that were frozen; NULL: as they came */
 
     /* order */
     uint8_t *marks;       /* by number */
@@ -172,7 +171,7 @@ static bool check_start(struct check *check, const struct record_event *event) {
     check->findings.first_ms = check->findings.last_ms = check->now_ms = event->time_ms;
     check->findings.is_shuffled = !sodium_is_zero(event->start.commitment, sizeof event->start.commitment);
     memcpy(check->commitment, event->start.commitment, sizeof check->commitment);
-    check->beacon_name = event->start.beacon_name;
+    check->findings.beacon_name = event->start.beacon_name;
     return true;
 }
 
@@ -239,7 +238,7 @@ static bool check_join(struct check *check, const struct record_event *event) {
         return true;
     check->findings.has_ticket = true;
     check->findings.joined_ms = event->time_ms;
-    if (!check->findings.is_shuffled || check->findings.is_opened)
+    if (!check->findings.is_shuffled || check->findings.is_frozen)
         check->findings.position = number;
     return true;
 }
@@ -258,7 +257,7 @@ static bool check_unknown(struct check *check, const struct record_event *event)
 static uint32_t position_of(const struct check *check, uint32_t number) {
     if (number == 0 || number > check->issued)
         return 0;
-    return check->positions && number <= check->frozen ? check->positions[number] : number;
+    return check->positions && number <= check->findings.frozen ? check->positions[number] : number;
 }
 
 static bool is_of_ticket(const struct check *check, uint32_t number) {
@@ -350,17 +349,34 @@ static bool check_end(struct check *check, const struct record_event *event) {
     return true;
 }
 
+static bool check_freeze(struct check *check, const struct record_event *event) {
+    if (!check->findings.is_shuffled)
+        return wrong(check, "the line is frozen for a shuffle, and none was committed to");
+    if (check->findings.is_frozen)
+        return wrong(check, "the line is frozen a second time");
+    if (check->previous != RECORD_HEAD)
+        return wrong(check, "the line is not frozen right behind a signed head");
+    if (event->number != check->issued)
+        return wrong(check, "%u are frozen, and %u were in the line", event->number, check->issued);
+    memcpy(check->frozen_head, check->findings.last_hash, sizeof check->frozen_head);
+    check->findings.frozen = event->number;
+    check->findings.frozen_ms = event->time_ms;
+    check->findings.is_frozen = true;
+    return true;
+}
+
 static bool shuffle(struct check *check, const struct record_event *event) {
     uint8_t key[SHUFFLE_BYTES];
-    uint32_t *order = reallocarray(NULL, (size_t)check->frozen + 1, sizeof *order);
-    check->positions = reallocarray(NULL, (size_t)check->frozen + 1, sizeof *check->positions);
+    uint32_t frozen = check->findings.frozen;
+    uint32_t *order = reallocarray(NULL, (size_t)frozen + 1, sizeof *order);
+    check->positions = reallocarray(NULL, (size_t)frozen + 1, sizeof *check->positions);
     if (!order || !check->positions) {
         free(order);
         return no_memory(check);
     }
-    shuffle_key(&check->findings.show_id, event->open.seed, check->findings.last_hash, event->open.beacon_value, key);
-    shuffle_order(key, check->frozen, order);
-    for (uint32_t i = 0; i < check->frozen; i++)
+    shuffle_key(&check->findings.show_id, event->open.seed, check->frozen_head, event->open.beacon_value, key);
+    shuffle_order(key, frozen, order);
+    for (uint32_t i = 0; i < frozen; i++)
         check->positions[order[i] + 1] = i + 1;
     free(order);
     return true;
@@ -372,18 +388,17 @@ static bool check_open(struct check *check, const struct record_event *event) {
         return wrong(check, "there is a shuffle, and none was committed to");
     if (check->findings.is_opened)
         return wrong(check, "there is a second shuffle");
-    if (check->previous != RECORD_HEAD)
-        return wrong(check, "the shuffle does not stand right behind a signed head");
-    if (event->number != check->issued)
-        return wrong(check, "%u are shuffled, and %u were in the line", event->number, check->issued);
-    if (check->beacon_name.length == 0 && event->open.beacon_value.length)
+    if (!check->findings.is_frozen)
+        return wrong(check, "there is a shuffle, and the line was not frozen before it");
+    if (event->number != check->findings.frozen)
+        return wrong(check, "%u are shuffled, and %u were frozen", event->number, check->findings.frozen);
+    if (check->findings.beacon_name.length == 0 && event->open.beacon_value.length)
         return wrong(check, "the shuffle uses a beacon, and none was committed to");
-    if (check->beacon_name.length && event->open.beacon_value.length == 0)
+    if (check->findings.beacon_name.length && event->open.beacon_value.length == 0)
         return wrong(check, "the shuffle lacks the value of the beacon that was committed to");
-    shuffle_commitment(&check->findings.show_id, event->open.seed, check->beacon_name, commitment);
+    shuffle_commitment(&check->findings.show_id, event->open.seed, check->findings.beacon_name, commitment);
     if (memcmp(commitment, check->commitment, sizeof commitment) != 0)
         return wrong(check, "the shuffle's seed is not the one that was committed to");
-    check->frozen = event->number;
     check->findings.is_opened = true;
     if (!shuffle(check, event))
         return false;
@@ -447,6 +462,8 @@ static bool check_one(struct check *check, const struct record_event *event, siz
         return check_admit(check, event);
     case RECORD_END:
         return check_end(check, event);
+    case RECORD_FREEZE:
+        return check_freeze(check, event);
     case RECORD_OPEN:
         return check_open(check, event);
     case RECORD_HEAD:

@@ -2,8 +2,9 @@
  * and one fan's ticket. What is checked:
  *
  *   chain     every HEAD's hash is that of what stands before it, and is signed by a KEY that stands before it
- *   shuffle   OPEN comes right behind a HEAD, and once; its seed fits the commitment; all who were there then are
- *             shuffled; positions are those of shuffle.h. Nobody is called before it
+ *   shuffle   FREEZE comes right behind a HEAD, once, and counts all who were there then; OPEN comes after it, once,
+ *             with the same count; its seed fits the commitment; those frozen are shuffled, positions are those of
+ *             shuffle.h. Nobody is called before it
  *   order     nobody is let in before they are called, nor twice, nor after leaving; calls only go forward, and to
  *             places that there are
  *   drip      in no window of time are more let in than rate × length + one second's worth (or one), rates as in force
@@ -36,7 +37,11 @@ struct record_fault {
 struct record_findings {
     struct id show_id;
     bool is_shuffled; /* a shuffle was committed to */
-    bool is_opened;   /* and has been made */
+    bool is_frozen;   /* those whom it is about are fixed, */
+    bool is_opened;   /* and it has been made */
+    int64_t frozen_ms;
+    uint32_t frozen;          /* how many they are */
+    struct bytes beacon_name; /* that was committed to; points into the record */
     uint32_t joins, unknown, left, admitted, most_inside, called, heads;
     uint64_t checked_bytes; /* up to the last good HEAD; what comes after it is not covered yet */
     uint64_t tail_bytes;

@@ -71,6 +71,7 @@ const fields = {
   D: (from) => ({ time_ms: from.integer(6), number: from.integer(4) }),
   A: (from) => ({ time_ms: from.integer(6), number: from.integer(4) }),
   E: (from) => ({ time_ms: from.integer(6), number: from.integer(4) }),
+  F: (from) => ({ time_ms: from.integer(6), number: from.integer(4) }),
   O: (from) => ({ time_ms: from.integer(6), frozen: from.integer(4), seed: from.take(32), beacon_value: from.text() }),
   H: (from) => ({ time_ms: from.integer(6), open_ms: from.integer(6), hash: from.take(32), key_id: from.take(4).toString('hex'), signature: from.take(64) }),
 };
@@ -158,8 +159,9 @@ export function shuffle_order(key, n) {
   return order;
 }
 
-function head_before(events, opening) {
-  return events.findLast((event) => event.kind === 'H' && event.offset < opening.offset);
+/* The head that decides the order: what happens after the freeze has no say in it. */
+function frozen_head(events) {
+  return events[events.findIndex((event) => event.kind === 'F') - 1];
 }
 
 /* {number: position}; position is the number where nothing was shuffled. */
@@ -168,24 +170,34 @@ export function positions_of({ events }) {
   const numbers = events.filter((event) => event.kind === 'J').map((event) => event.number);
   const positions = Object.fromEntries(numbers.map((number) => [number, number]));
   if (!opening) return positions;
-  const key = shuffle_key(events[0].show, opening.seed, head_before(events, opening).hash, opening.beacon_value);
+  const key = shuffle_key(events[0].show, opening.seed, frozen_head(events).hash, opening.beacon_value);
   shuffle_order(key, opening.frozen).forEach((who, place) => { positions[who + 1] = place + 1; });
   return positions;
 }
 
-function check_shuffle({ json, events }) {
+export function check_shuffle({ json, events }) {
   const [start] = events;
   const committed = !start.commitment.equals(Buffer.alloc(32));
   assert.equal(json.order, committed ? 'shuffle' : 'arrival');
   assert.equal(json.commitment, committed ? start.commitment.toString('hex') : null);
-  const opening = events.find((event) => event.kind === 'O');
+  const freezes = events.filter((event) => event.kind === 'F');
+  const openings = events.filter((event) => event.kind === 'O');
+  const [freeze] = freezes;
+  const [opening] = openings;
+  assert.ok(freezes.length <= (committed ? 1 : 0), 'the list is frozen for a promised shuffle alone, and once');
+  assert.ok(openings.length <= freezes.length, 'one opening, of what was frozen');
+  if (freeze) {
+    assert.equal(events[events.indexOf(freeze) - 1].kind, 'H', 'a signed head stands right before the freeze');
+    const given = events.filter((event) => ['J', 'U'].includes(event.kind) && event.offset < freeze.offset).at(-1)?.number ?? 0;
+    assert.equal(freeze.number, given, 'all numbers given out before the freeze are frozen, and no others');
+  }
+  const called = events.find((event) => ['C', 'A'].includes(event.kind));
+  assert.ok(!committed || !called || (opening && opening.offset < called.offset), 'nobody is called before the opening');
   if (!opening) return;
+  assert.ok(freeze.offset < opening.offset, 'the opening comes after the freeze');
+  assert.equal(opening.frozen, freeze.number, 'those who were frozen are shuffled, and nobody else');
+  assert.equal(opening.beacon_value !== '', start.beacon !== '', 'a beacon has a value if it was named');
   assert.ok(commitment_of(start.show, opening.seed, start.beacon).equals(start.commitment), 'the seed is the one that was committed to');
-  const joined = events.filter((event) => event.kind === 'J' && event.offset < opening.offset).length;
-  assert.equal(opening.frozen, joined, 'all who had joined before the opening are shuffled, and nobody else');
-  assert.deepEqual(events.filter((event) => event.kind === 'O').length, 1, 'one opening');
-  const before = events.filter((event) => ['C', 'A'].includes(event.kind) && event.offset < opening.offset);
-  assert.equal(before.length, 0, 'nobody is called before the opening');
 }
 
 /* ---- order and drip ---- */

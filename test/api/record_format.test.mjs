@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { make_folder, remove_folder, run_onsale } from './harness.mjs';
-import { blinded_id, check_record, commitment_of, positions_of, read_record } from './queue_record.mjs';
+import { blinded_id, check_record, check_shuffle, commitment_of, positions_of, read_record } from './queue_record.mjs';
 
 const chain = Buffer.from(readFileSync(fileURLToPath(new URL('record_fixture.hex', import.meta.url)), 'utf8').trim(), 'hex');
 const SHOW = 'a0a1a2a3-a4a5-a6a7-a8a9-aaabacadaeaf';
@@ -56,14 +56,14 @@ function verify(content, ...args) {
 
 test('the example is what it always was', () => {
   // red when: somebody makes a new example to go with a new format
-  assert.equal(chain.length, 925);
-  assert.equal(createHash('sha256').update(chain).digest('hex'), 'f3c10a19a073e4fa58615810a162df56f49ae8e166446ef74b6111e999c9576c');
+  assert.equal(chain.length, 1049);
+  assert.equal(createHash('sha256').update(chain).digest('hex'), '21d79a079699ab07b82aff16652cb2189e6b9d2b1c95f99e8463497509d5cc06');
 });
 
 test('node reads every kind of record in it, and finds chain, signatures, shuffle, order and bounds good', () => {
   // red when: a field moves
   const record = read_record(document_of(chain));
-  assert.deepEqual([...new Set(record.events.map((event) => event.kind))].sort().join(''), 'ACDEHJKLOSTU');
+  assert.deepEqual([...new Set(record.events.map((event) => event.kind))].sort().join(''), 'ACDEFHJKLOSTU');
   const found = check_record(record);
   assert.deepEqual(found, { joined: 11, admitted: 3, most_inside: 1 });
 });
@@ -93,8 +93,34 @@ test('onsale says the same, of the bare record and of the document', async () =>
     const { code, stdout, stderr } = await verify(content);
     assert.equal(code, 0, stdout + stderr);
     assert.match(stdout, /11 joined, 1 left the line, 3 were let in, at most 1 at once/);
-    assert.match(stdout, /3 signed heads, unbroken/);
+    assert.match(stdout, /4 signed heads, unbroken/);
     assert.match(stdout, /everything that was checked is in order/);
+  }
+});
+
+test('onsale says when the list was frozen, and which beacon had to speak after that', async () => {
+  // red when: verify tells neither, so that nobody can compare it with the beacon's own publication
+  const { stdout } = await verify(chain);
+  assert.match(stdout, /frozen at 2023-11-14T22:13:20\.000Z, with 8 in it/);
+  assert.match(stdout, /the beacon 'drand quicknet, round 1000' must have spoken after that moment/);
+});
+
+test('node finds a freeze or an opening that is not as it must be', () => {
+  // red when: check_shuffle() looks away from the freeze
+  const at = (record, kind) => record.events.findIndex((event) => event.kind === kind);
+  const cases = [
+    [(record) => { record.events[at(record, 'F')].number = 7; }, /numbers given out before the freeze/],
+    [(record) => { record.events[at(record, 'O')].frozen = 9; }, /who were frozen are shuffled/],
+    [(record) => { record.events.splice(at(record, 'F'), 1); }, /of what was frozen/],
+    [(record) => { record.events.splice(at(record, 'F') - 1, 1); }, /right before the freeze/],
+    [(record) => { record.events.push(record.events[at(record, 'F')]); }, /and once/],
+    [(record) => { record.events.push(record.events[at(record, 'O')]); }, /one opening/],
+    [(record) => { record.events[at(record, 'O')].beacon_value = ''; }, /has a value/],
+  ];
+  for (const [change, words] of cases) {
+    const record = read_record(document_of(chain));
+    change(record);
+    assert.throws(() => check_shuffle(record), words);
   }
 });
 

@@ -96,7 +96,7 @@ static inline void record_joins(struct record_world *world, uint32_t count) {
     }
 }
 
-/* LEFT, DOOR, ADMIT, END, UNKNOWN; CALL. */
+/* LEFT, DOOR, ADMIT, END, UNKNOWN, FREEZE; CALL. */
 static inline void record_of(struct record_world *world, enum record_kind kind, uint32_t number) {
     record_put(world, (struct record_event){.kind = kind,
                                             .time_ms = world->now_ms,
@@ -134,8 +134,8 @@ static inline struct record_world *record_world_new(void) {
     return world;
 }
 
-/* Everything that a record may have, ending with a HEAD: eight in a shuffled pre-queue, two late comers, a power loss.
- */
+/* Everything that a record may have, ending with a HEAD: eight in a shuffled pre-queue, two late comers (one
+ * before the beacon spoke), a power loss. */
 static inline struct record_world *record_world_of_all_kinds(void) {
     struct record_world *world = record_world_empty();
     uint8_t key[SHUFFLE_BYTES];
@@ -146,11 +146,14 @@ static inline struct record_world *record_world_of_all_kinds(void) {
     record_joins(world, 8);
     record_of(world, RECORD_LEFT, 2);
     record_seal(world);
-    world->now_ms += 5000;
     shuffle_key(&world->show_id, world->seed, world->head, BYTES("beacon value"), key);
+    record_of(world, RECORD_FREEZE, 8);
+    record_seal(world);
+    record_joins(world, 1);
+    world->now_ms += 5000;
     record_open(world, 8, BYTES("beacon value"));
     shuffle_order(key, 8, order);
-    record_joins(world, 2);
+    record_joins(world, 1);
     record_of(world, RECORD_CALL, 4);
     for (int i = 0, let_in = 0; i < 4 && let_in < 2; i++) {
         if (order[i] + 1 == 2)
