@@ -1,8 +1,7 @@
 /* The order of a shuffled pre-queue: a permutation that nobody could choose and everybody can compute again.
  *
- * Before it opens the room publishes the commitment. At the opening the log of joins is frozen and its head taken; once
- * the beacon has spoken, if one was named, the seed is revealed, and with it, the head and the beacon's value the key is
- * fixed:
+ * Before it opens the room publishes the commitment. At the opening the log of joins is frozen and its head taken. Once
+ * the beacon has spoken (if one was named) the seed is revealed; that, head and beacon's value make the key:
  *
  *     commitment = SHA-256(part("onsale shuffle commitment 1") part(show_id) part(seed) part(beacon name))
  *     key        = SHA-256(part("onsale shuffle key 1") part(show_id) part(seed) part(head) part(beacon value))
