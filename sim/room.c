@@ -11,6 +11,7 @@
 #define MOST_PERCENT 20 /* of the answers may be bad before the drip slows */
 #define PLACED_AT_ONCE 65536
 #define POLL_MOST_SECONDS 600
+#define BEACON_MOST_MS 60000
 
 static void draw_numbers(struct world *world) {
     struct server *server = &world->server;
@@ -32,11 +33,28 @@ static void seal(struct world *world) {
                world->server.life, world->disk.record.count, 0);
 }
 
+static bool is_among(const struct world *world, uint32_t count, enum record_kind kind) {
+    bool is_there = false;
+    for (uint32_t i = count; i > 0 && !is_there; i--)
+        is_there = world->disk.record.lines[i - 1].kind == kind;
+    return is_there;
+}
+
+/* Every second world has no beacon: there nothing is waited for. */
+static void let_beacon_speak(struct world *world) {
+    uint64_t drawn = chance_mix(world->history.seed ^ RECORD_FREEZE);
+    world->opening.is_frozen_on_disk = true;
+    world->opening.beacon_speaks_ms = world->now_ms + (drawn & 1 ? (int64_t)(drawn / 2 % BEACON_MOST_MS) : 0);
+}
+
 void room_sealed(struct world *world, uint32_t count) {
     world->server.is_sealing = false;
     world->disk.record.sealed = count;
-    for (uint32_t i = count; i > 0 && world->opening.is_made && !world->opening.is_on_disk; i--)
-        world->opening.is_on_disk = world->disk.record.lines[i - 1].kind == RECORD_OPEN;
+    struct opening *opening = &world->opening;
+    if (opening->is_frozen && !opening->is_frozen_on_disk && is_among(world, count, RECORD_FREEZE))
+        let_beacon_speak(world);
+    if (opening->is_made && !opening->is_on_disk)
+        opening->is_on_disk = is_among(world, count, RECORD_OPEN);
 }
 
 void room_written(struct world *world, const struct ledger_write *write) {
@@ -53,7 +71,7 @@ void room_written(struct world *world, const struct ledger_write *write) {
 /* ---- the opening ---- */
 
 /* Freezes what is to be shuffled, and fixes the key by what happened so far. */
-static void open_shuffled(struct world *world) {
+static void freeze(struct world *world) {
     struct opening *opening = &world->opening;
     struct queue_counts counts;
     uint8_t seed[SHUFFLE_BYTES], head[SHUFFLE_BYTES] = {0};
@@ -66,11 +84,18 @@ static void open_shuffled(struct world *world) {
     memory_free(opening->order);
     opening->order = memory_new(opening->frozen, sizeof *opening->order);
     shuffle_order(opening->key, opening->frozen, opening->order);
-    opening->is_made = true;
-    opening->is_on_disk = false;
+    opening->is_frozen = true;
+    opening->is_frozen_on_disk = false;
     record_append(world, RECORD_HEAD, 0, counts.open_ms);
     record_append(world, RECORD_FREEZE, opening->frozen, 0);
-    record_append(world, RECORD_OPEN, opening->frozen, 0);
+    seal(world);
+    world_tempt(world, 100);
+}
+
+static void reveal(struct world *world) {
+    world->opening.is_made = true;
+    world->opening.is_on_disk = false;
+    record_append(world, RECORD_OPEN, world->opening.frozen, 0);
     checks_shuffled(world);
     seal(world);
     world_tempt(world, 100);
@@ -81,8 +106,11 @@ static void go_on_opening(struct world *world) {
     struct server *server = &world->server;
     if (!world->terms.is_shuffled || world->now_ms < world->terms.opens_ms)
         return;
-    if (!opening->is_made) {
-        open_shuffled(world);
+    if (!opening->is_frozen) {
+        freeze(world);
+    } else if (!opening->is_made) {
+        if (opening->is_frozen_on_disk && world->now_ms >= opening->beacon_speaks_ms)
+            reveal(world);
     } else if (opening->is_on_disk && server->placed < opening->frozen) {
         uint32_t rest = opening->frozen - server->placed;
         uint32_t count = rest < PLACED_AT_ONCE ? rest : PLACED_AT_ONCE;

@@ -53,9 +53,16 @@ static uint32_t cut_journal(struct world *world) {
 static uint32_t cut_record(struct world *world) {
     struct record_image *record = &world->disk.record;
     uint32_t left = record_left_after_power_loss(world), lost = record->count - left;
-    for (uint32_t i = left; i < record->count; i++)
-        if (record->lines[i].kind == RECORD_OPEN)
+    for (uint32_t i = left; i < record->count; i++) {
+        if (record->lines[i].kind == RECORD_OPEN) {
             world->opening.is_made = false;
+        } else if (record->lines[i].kind == RECORD_FREEZE) {
+            /* Red if a freeze is trusted before it is on disk: then those who come know what the beacon said. */
+            if (world->opening.is_frozen_on_disk)
+                world_broken(world, "a power loss undid the freeze of the pre-queue after its beacon could speak");
+            world->opening.is_frozen = false;
+        }
+    }
     record->count = record->sealed = left;
     record->is_whole = false;
     return lost;

@@ -68,8 +68,11 @@ struct server {
 
 /* The shuffled opening: what its line in the record stands for. */
 struct opening {
-    bool is_made;    /* its line is in the record */
-    bool is_on_disk; /* … and was sealed: positions may be told */
+    bool is_frozen;           /* the line that says who is shuffled is in the record */
+    bool is_frozen_on_disk;   /* … and was sealed: the beacon may speak */
+    bool is_made;             /* the seed's line is in the record */
+    bool is_on_disk;          /* … and was sealed: positions may be told */
+    int64_t beacon_speaks_ms; /* drawn once it may */
     uint32_t frozen;
     uint8_t key[32];
     uint32_t *order;    /* by position - 1: number - 1 */
