@@ -71,6 +71,11 @@ static bool read_new_show(struct call *call, const json_t *document, struct new_
         return false;
     }
     result = sale_read_terms(document, fresh->plan, &fresh->terms, &fault);
+    if (result == RESULT_OK && fresh->terms.room.beacon_value[0] && fresh->terms.room.order == ROOM_SHUFFLED) {
+        snprintf(fault.pointer, sizeof fault.pointer, "/waiting_room/beacon_value");
+        snprintf(fault.detail, sizeof fault.detail, "the beacon's value is told at the opening");
+        result = RESULT_INVALID_FIELD;
+    }
     if (result != RESULT_OK) {
         call_refuse_field(call, fault.pointer, fault.detail);
         return false;

@@ -109,6 +109,9 @@ static enum result join_under_lock(struct room *room, const struct id *blinded, 
     }
     *numbers_are_low = queue_numbers_left(room->queue) < LIMIT_PLACES_UNKNOWN / 2;
     queue_count(room->queue, &counts);
+    if (room->order == ROOM_SHUFFLED && !room_is_frozen(room))
+        joined->place.position =
+            0; /* until the freeze is on disk, a power loss may shuffle this place with the others */
     joined->ahead = ahead_of(&joined->place, counts.serving);
     return result;
 }
@@ -285,6 +288,10 @@ void room_configure(struct room *room, const struct room_terms *terms, int64_t n
 
 uint32_t room_proof_bits(struct room *room) {
     return atomic_load_explicit(&room->proof_bits, memory_order_relaxed);
+}
+
+bool room_is_frozen(const struct room *room) {
+    return atomic_load_explicit(&room->is_frozen, memory_order_acquire);
 }
 
 bool room_is_opened(const struct room *room) {

@@ -42,6 +42,8 @@ void room_configure(struct room *room, const struct room_terms *terms, int64_t n
 uint32_t room_proof_bits(struct room *room);
 /* Its pre-queue has been put in order; or there was none to be shuffled. */
 bool room_is_opened(const struct room *room);
+/* Nobody can come in among those who will be shuffled any more: from here on a beacon may say what it says. */
+bool room_is_frozen(const struct room *room);
 /* A place and the queue ticket that proves it. */
 struct room_place {
     struct place place;

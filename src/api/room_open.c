@@ -56,24 +56,31 @@ static void replay_admission(struct restore *restore, const struct record_event 
         restore->foreign++;
 }
 
+static void replay_freeze(struct restore *restore, const struct record_event *event) {
+    struct room *room = restore->room;
+    room->frozen = queue_freeze(room->queue);
+    if (room->frozen != event->number)
+        log_error("the queue's record froze other numbers than there are", LOG_INT("frozen", room->frozen));
+    memcpy(room->frozen_head, restore->head, sizeof room->frozen_head);
+    room->freeze_is_recorded = true;
+    atomic_store(&room->is_frozen, true);
+}
+
 static void replay_opening(struct restore *restore, const struct record_event *event) {
     struct room *room = restore->room;
-    uint32_t frozen = queue_freeze(room->queue);
-    if (frozen != event->number)
-        log_error("the queue's record and its opening do not agree", LOG_INT("frozen", frozen));
-    uint32_t *order = malloc((frozen + 1) * sizeof *order);
+    uint32_t *order = malloc((room->frozen + 1) * sizeof *order);
     if (!order) {
         restore->out_of_memory = true;
         return;
     }
     uint8_t key[SHUFFLE_BYTES];
-    shuffle_key(&room->sale->show_id, event->open.seed, restore->head, event->open.beacon_value, key);
-    shuffle_order(key, frozen, order);
-    queue_place_shuffled(room->queue, 0, frozen, order);
+    shuffle_key(&room->sale->show_id, event->open.seed, room->frozen_head, event->open.beacon_value, key);
+    shuffle_order(key, room->frozen, order);
+    queue_place_shuffled(room->queue, 0, room->frozen, order);
     free(order);
-    room->frozen = frozen;
     snprintf(room->beacon_value, sizeof room->beacon_value, "%.*s", (int)event->open.beacon_value.length,
              event->open.beacon_value.at);
+    room->seed_is_recorded = true;
     atomic_store(&room->is_opened, true);
 }
 
@@ -112,6 +119,9 @@ static void replay(void *context, const struct record_event *event, const struct
         break;
     case RECORD_ADMIT:
         replay_admission(restore, event);
+        break;
+    case RECORD_FREEZE:
+        replay_freeze(restore, event);
         break;
     case RECORD_OPEN:
         replay_opening(restore, event);
@@ -246,6 +256,7 @@ static struct room *room_new(struct api *api, struct sale *sale) {
     pthread_cond_init(&room->raised, NULL);
     pthread_mutex_init(&room->status_lock, NULL);
     pthread_mutex_init(&room->record_lock, NULL);
+    room->builds_left = 1; /* till the usher gives more */
     room->queue = queue_new(&terms.room.queue, clock_now_ms());
     if (!room->queue) {
         room_free(room);

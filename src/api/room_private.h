@@ -25,12 +25,18 @@ struct room {
     uint32_t recorded;                    /* numbers in the record */
     uint32_t recorded_serving;
     uint32_t recorded_key; /* the id of the last KEY */
-    uint32_t frozen;       /* numbers that were shuffled */
-    bool record_is_full;   /* an append was refused since the usher made room */
+    uint32_t frozen;       /* numbers that are to be shuffled */
+    bool freeze_is_recorded;
+    int64_t sealed_ms;
+    uint64_t sealed_length;                 /* of the record then */
+    uint8_t frozen_head[RECORD_HASH_BYTES]; /* of the record when its numbers were frozen */
+    bool seed_is_recorded;
+    bool record_is_full; /* an append was refused since the usher made room */
     char beacon_value[LIMIT_BEACON_BYTES + 1];
     struct room_terms terms;
 
     /* any thread */
+    atomic_bool is_frozen; /* who comes now queues behind those to be shuffled; it is on disk */
     atomic_bool is_opened;
     atomic_uint proof_bits;
     atomic_uint seconds_a_thousand; /* as the status says: who is a thousand behind asks so much later */
@@ -55,11 +61,8 @@ struct room {
     int64_t record_used_ms;
 
     /* the usher's */
-    int64_t sealed_ms, worked_ms, published_ms, adapted_ms;
-    uint64_t sealed_length;
+    int64_t worked_ms, published_ms, adapted_ms;
     bool is_settled;
-    bool is_frozen; /* an opening has begun, and is recorded */
-    uint8_t frozen_head[RECORD_HASH_BYTES];
     char published_etag[ROOM_ETAG_BYTES];
     struct drip_look looked; /* the counters at the last look */
 };

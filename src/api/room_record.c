@@ -71,15 +71,15 @@ static void write_shuffle(struct room *room, struct json_writer *writer) {
     else
         write_null(writer, "commitment");
     json_member_text(writer, "beacon", is_shuffled && room->beacon[0] ? room->beacon : NULL);
-    if (is_revealed) {
+    if (is_revealed)
         write_hex(writer, "seed", room->seed, sizeof room->seed);
-        json_member_text(writer, "beacon_value", room->beacon_value[0] ? room->beacon_value : NULL);
-        json_member_int(writer, "frozen", room->frozen);
-    } else {
+    else
         write_null(writer, "seed");
-        write_null(writer, "beacon_value");
+    json_member_text(writer, "beacon_value", is_revealed && room->beacon_value[0] ? room->beacon_value : NULL);
+    if (is_shuffled && room_is_frozen(room))
+        json_member_int(writer, "frozen", room->frozen);
+    else
         write_null(writer, "frozen");
-    }
 }
 
 /* The chain as a base64 text. */

@@ -1,8 +1,9 @@
 /* What the usher does for a room, a few times a second: calls, the opening of a shuffled pre-queue, the record's seals,
  * the status, and a look at the booking path that sets the pace.
  *
- * A shuffled opening, in steps, so that nobody waits for it: under the lock the numbers are frozen and the record is
- * sealed; the permutation is computed without the lock; it is then laid over the queue some thousand places at a time.
+ * A shuffled opening, in steps, so that nobody waits for it. At its time the record is sealed and the numbers are
+ * frozen: who comes later queues behind. When the beacon has spoken, or at once where none was named, the seed is
+ * revealed; the permutation is computed without the lock, and laid over the queue some thousand places at a time.
  */
 #include "api/room_private.h"
 #include "base/log.h"
@@ -73,35 +74,45 @@ static void keep_record(struct room *room, int64_t now_ms) {
         room->worked_ms = now_ms;
         (void)work_on_disk(room);
     }
-    if (now_ms < room->sealed_ms + SEAL_MS)
-        return;
     pthread_mutex_lock(&room->lock);
-    if (room->api->queue_logs->length(room->log) != room->sealed_length)
+    if (now_ms >= room->sealed_ms + SEAL_MS && room->api->queue_logs->length(room->log) != room->sealed_length)
         (void)room_seal(room, now_ms);
     pthread_mutex_unlock(&room->lock);
 }
 
 /* ---- the opening ---- */
 
-/* Freezes the numbers, and records what decides about their order before anybody can know it. False: not now. The
- * caller holds the room's lock. */
+/* Freezes the numbers: what decides about their order is fixed, and recorded, before anybody can know it. False: not
+ * now. The caller holds the room's lock. */
 static bool freeze(struct room *room, int64_t now_ms) {
     struct queue_counts counts;
     queue_count(room->queue, &counts);
     struct record_event gap = {.kind = RECORD_UNKNOWN, .time_ms = now_ms, .number = counts.issued};
-    struct record_event open = {.kind = RECORD_OPEN, .time_ms = now_ms, .number = counts.issued};
+    struct record_event frozen = {.kind = RECORD_FREEZE, .time_ms = now_ms, .number = counts.issued};
     if (room->recorded < counts.issued && !room_record_event(room, &gap, NULL))
         return false;
     room->recorded = counts.issued;
     if (!room_seal(room, now_ms))
         return false;
     room->api->queue_logs->head(room->log, room->frozen_head);
-    snprintf(room->beacon_value, sizeof room->beacon_value, "%s", room->beacon[0] ? room->terms.beacon_value : "");
+    if (!room_record_event(room, &frozen, NULL))
+        return false;
+    room->frozen = queue_freeze(room->queue);
+    room->freeze_is_recorded = true;
+    (void)room_seal(room, now_ms);
+    return true;
+}
+
+/* The seed and the beacon's value, for everybody to see. The caller holds the room's lock. */
+static bool reveal(struct room *room, int64_t now_ms) {
+    struct record_event open = {.kind = RECORD_OPEN, .time_ms = now_ms, .number = room->frozen};
+    memcpy(room->beacon_value, room->beacon[0] ? room->terms.beacon_value : "",
+           room->beacon[0] ? sizeof room->beacon_value : 1);
     memcpy(open.open.seed, room->seed, sizeof open.open.seed);
     open.open.beacon_value = bytes_of(room->beacon_value);
     if (!room_record_event(room, &open, NULL))
         return false;
-    room->frozen = queue_freeze(room->queue);
+    room->seed_is_recorded = true;
     (void)room_seal(room, now_ms);
     return true;
 }
@@ -118,30 +129,34 @@ static void lay_order(struct room *room, const uint32_t *order) {
 }
 
 /* True if the show is to open, and its pre-queue is to be put in order first. */
-static bool is_to_be_opened(struct room *room, int64_t now_ms) {
-    struct sale *sale = room->sale;
+static bool is_to_be_opened(const struct room *room, int64_t now_ms) {
+    const struct sale *sale = room->sale;
     if (room_is_opened(room) || !atomic_load(&sale->has_room))
         return false;
     enum sale_hand hand = (enum sale_hand)atomic_load(&sale->hand);
-    if (hand != SALE_OPENED && (hand != SALE_AUTO || now_ms < atomic_load(&sale->on_sale_ms)))
-        return false;
-    pthread_mutex_lock(&room->lock);
-    bool has_value = !room->beacon[0] || room->terms.beacon_value[0];
-    pthread_mutex_unlock(&room->lock);
-    return has_value;
+    return hand == SALE_OPENED || (hand == SALE_AUTO && now_ms >= atomic_load(&sale->on_sale_ms));
 }
 
-/* Nobody is told a position, or the seed, before the opening is on disk: no power loss may draw the lots again. */
+/* Fixes who will be shuffled. With a beacon, its value may be told from here on, since nobody can come in among them
+ * any more; no power loss may undo that. */
+static void freeze_numbers(struct room *room, int64_t now_ms) {
+    pthread_mutex_lock(&room->lock);
+    bool is_recorded = room->freeze_is_recorded || freeze(room, now_ms);
+    pthread_mutex_unlock(&room->lock);
+    if (is_recorded && work_on_disk(room)) /* else tried again at the next tick */
+        atomic_store(&room->is_frozen, true);
+}
+
+/* Nobody is told a position before the opening is on disk: no power loss may draw the lots again. */
 static void open_shuffled(struct room *room, int64_t now_ms) {
     uint8_t key[SHUFFLE_BYTES];
     pthread_mutex_lock(&room->lock);
-    room->is_frozen = room->is_frozen || freeze(room, now_ms);
+    bool is_known = !room->beacon[0] || room->terms.beacon_value[0];
+    bool is_recorded = room->seed_is_recorded || (is_known && reveal(room, now_ms));
     pthread_mutex_unlock(&room->lock);
-    if (!room->is_frozen || !work_on_disk(room))
-        return; /* tried again at the next tick */
-    uint32_t *order = malloc((room->frozen + 1) * sizeof *order);
+    uint32_t *order = is_recorded && work_on_disk(room) ? malloc((room->frozen + 1) * sizeof *order) : NULL;
     if (!order)
-        return;
+        return; /* the beacon has not spoken; or tried again at the next tick */
     shuffle_key(&room->sale->show_id, room->seed, room->frozen_head, bytes_of(room->beacon_value), key);
     shuffle_order(key, room->frozen, order);
     lay_order(room, order);
@@ -212,7 +227,9 @@ bool room_take_conditions(struct room *room, int64_t now_ms) {
 }
 
 void room_tick(struct room *room, int64_t now_ms) {
-    if (is_to_be_opened(room, now_ms))
+    if (is_to_be_opened(room, now_ms) && !room_is_frozen(room))
+        freeze_numbers(room, now_ms);
+    if (is_to_be_opened(room, now_ms) && room_is_frozen(room))
         open_shuffled(room, now_ms);
     if (room_take_conditions(room, now_ms))
         atomic_store(&room->has_changed, true);

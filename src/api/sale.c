@@ -159,6 +159,19 @@ void sale_copy_wanted(struct sale *sale, struct sale_terms *terms) {
     pthread_mutex_unlock(&sale->lock);
 }
 
+/* Told earlier, it would let whoever tells it choose who comes in after knowing it. */
+static enum result check_beacon_value(const struct sale *sale, const struct room_terms *wanted,
+                                      struct sale_fault *fault) {
+    const struct room *room = atomic_load(&sale->room);
+    if (wanted->order != ROOM_SHUFFLED || !wanted->beacon_value[0] || (room && room_is_frozen(room)) ||
+        strcmp(wanted->beacon_value, sale->wanted.room.beacon_value) == 0)
+        return RESULT_OK;
+    snprintf(fault->pointer, sizeof fault->pointer, "/waiting_room/beacon_value");
+    snprintf(fault->detail, sizeof fault->detail,
+             "the beacon's value is told at the opening, when nobody can come in among those to be shuffled any more");
+    return RESULT_CONFLICT;
+}
+
 static enum result check_room_change(const struct sale *sale, const struct room_terms *wanted,
                                      struct sale_fault *fault) {
     const struct room_terms *before = &sale->wanted.room;
@@ -184,6 +197,8 @@ static enum result check_room_change(const struct sale *sale, const struct room_
 enum result sale_want(struct sale *sale, const struct sale_terms *terms, struct sale_fault *fault) {
     pthread_mutex_lock(&sale->lock);
     enum result result = check_room_change(sale, &terms->room, fault);
+    if (result == RESULT_OK)
+        result = check_beacon_value(sale, &terms->room, fault);
     if (result == RESULT_OK)
         sale->wanted = *terms;
     pthread_mutex_unlock(&sale->lock);

@@ -19,6 +19,7 @@
 
 #define LOCK_TRIES 500
 #define LOCK_PAUSE_US (20 * 1000)
+#define SECRET_MOST_BYTES 32
 #define FILE_BYTES 300 /* more than either kind has */
 #define NAME_SUFFIX ".key"
 #define NAME_BYTES (KEY_ID_TEXT + sizeof NAME_SUFFIX)
@@ -55,12 +56,13 @@ static void add_check(struct buffer *text) {
     buffer_add_char(text, '\n');
 }
 
-static void add_secret(struct buffer *text, const char *name, const uint8_t secret[static 32]) {
-    char hex[64];
-    hex_encode(secret, 32, hex);
+static void add_secret(struct buffer *text, const char *name, const uint8_t *secret, size_t length) {
+    char hex[2 * SECRET_MOST_BYTES];
+    assert(length <= SECRET_MOST_BYTES);
+    hex_encode(secret, length, hex);
     buffer_add_text(text, name);
     buffer_add_char(text, ' ');
-    buffer_add(text, hex, sizeof hex);
+    buffer_add(text, hex, 2 * length);
     buffer_add_char(text, '\n');
     sodium_memzero(hex, sizeof hex);
 }
@@ -74,14 +76,14 @@ static void write_generation(const struct key_generation *key, struct buffer *te
     buffer_add_text(text, "\ncreated ");
     buffer_add_text(text, created);
     buffer_add_char(text, '\n');
-    add_secret(text, "mac", key->mac);
-    add_secret(text, "seed", key->seed);
+    add_secret(text, "mac", key->mac, sizeof key->mac);
+    add_secret(text, "seed", key->seed, sizeof key->seed);
     add_check(text);
 }
 
-static void write_blinding(const uint8_t blinding[static 32], struct buffer *text) {
+static void write_blinding(const uint8_t blinding[static SECRET_MOST_BYTES], struct buffer *text) {
     buffer_add_text(text, "onsale blinding key 1\n");
-    add_secret(text, "key", blinding);
+    add_secret(text, "key", blinding, SECRET_MOST_BYTES);
     add_check(text);
 }
 
@@ -101,16 +103,17 @@ static bool line_value(struct bytes text, const char *name, struct bytes *value)
     return false;
 }
 
-static bool read_secret(struct bytes text, const char *name, uint8_t secret[static 32]) {
+static bool read_secret(struct bytes text, const char *name, uint8_t *secret, size_t length) {
     struct bytes value;
-    return line_value(text, name, &value) && hex_decode(value, secret, 32);
+    return line_value(text, name, &value) && hex_decode(value, secret, length);
 }
 
 static bool read_generation(struct bytes text, struct key_generation *key) {
     struct bytes id, created;
     return line_value(text, "id", &id) && key_id_parse(id, &key->id) && key->id != 0 &&
            line_value(text, "created", &created) && clock_parse(created, &key->created_ms) &&
-           read_secret(text, "mac", key->mac) && read_secret(text, "seed", key->seed);
+           read_secret(text, "mac", key->mac, sizeof key->mac) &&
+           read_secret(text, "seed", key->seed, sizeof key->seed);
 }
 
 static struct buffer buffer_in(char room[static FILE_BYTES]) {
@@ -220,7 +223,7 @@ static enum result read_blinding(struct folder *folder) {
     struct bytes text;
     enum result result = read_private_file(folder, "blinding", room, &text);
     if (result == RESULT_OK) {
-        bool is_read = read_secret(text, "key", folder->ring.blinding);
+        bool is_read = read_secret(text, "key", folder->ring.blinding, SECRET_MOST_BYTES);
         if (is_read)
             write_blinding(folder->ring.blinding, &again);
         result = judge(folder, "blinding", "onsale blinding key", text, is_read, &again);

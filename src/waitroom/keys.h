@@ -16,7 +16,7 @@
 #include "base/result.h"
 #include "base/user_id.h"
 
-#define KEY_MAC_BYTES 32
+#define KEY_MAC_BYTES 16
 #define KEY_SEED_BYTES 32
 #define KEY_PUBLIC_BYTES 32
 #define KEY_SECRET_BYTES 64
@@ -41,8 +41,9 @@ struct keyring {
 
 /* Fills in public and secret key from the seed. */
 void key_derive(struct key_generation *key);
-/* BLAKE2b-128 under a key, over parts of at most 255 bytes, each behind its length as one byte, so that nothing can be
- * shifted from one into the next. The first part is a label that says what the MAC is for. Room for 512 bytes. */
+/* SipHash-2-4 with 128 bits (Aumasson and Bernstein 2012) under a key, over
+ * parts of at most 255 bytes, each behind its length as one byte, so that nothing can be shifted from one into the
+ * next. The first part is a label that says what the MAC is for. Room for 512 bytes. */
 void key_mac(struct bytes key, const struct bytes *parts, size_t count, uint8_t mac[static KEY_MAC_SIZE]);
 static inline struct bytes key_mac_key(const struct key_generation *key) {
     return (struct bytes){(const char *)key->mac, sizeof key->mac};

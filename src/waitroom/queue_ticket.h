@@ -2,8 +2,8 @@
  *
  *     "q1." base64url( key id 4 | show 16 | number 4 | issued 6 (ms) | salt 8 | user 1…128 | MAC 16 )
  *
- * Integers are big-endian. The MAC is BLAKE2b-128 under the key's MAC key, over length-prefixed parts with a purpose
- * label: no part can be shifted into another, and no MAC of another kind of token can stand for it. The text is
+ * Integers are big-endian. The MAC is SipHash-2-4-128 under the key's MAC key, over length-prefixed parts with a
+ * purpose label: no part can be shifted into another, and no MAC of another kind of token can stand for it. The text is
  * canonical: every other spelling of the same bytes (padding, other trailing bits, upper-case prefix) is refused.
  *
  * The salt is what the place's blinded id in the queue's record was made with: the ticket is all that a fan needs to

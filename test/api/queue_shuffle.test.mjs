@@ -153,13 +153,33 @@ test('a beacon is named before, its value decides with, and the sale stays close
   assert.notDeepEqual(other, told, 'another value gives another order');
 });
 
-test('a beacon\'s value stands once the order was made', async () => {
-  // red when: what decided the order can be changed afterwards
+test('who comes between the opening and the beacon\'s word queues behind, so that nobody can come in after knowing it', async () => {
+  // red when: the numbers are frozen only when the beacon's value is told
+  const show = await gathering({ beacon: 'the evening draw' });
+  const users = Array.from({ length: 12 }, (_, i) => `fan-${i}`);
+  await join_all(show, users);
+  await admin_post(show, 'open');
+  const { frozen } = await until('the numbers are frozen', async () => { const record = await record_of(show); return record.frozen !== null && record; });
+  assert.equal(frozen, 12);
+  assert.equal((await server.place(show, 'late')).position, 13);
+  assert.equal((await server.place(show, 'fan-3')).position, null);
+  assert.equal((await server.admin('PATCH', `/api/v1/admin/shows/${show}`, { body: { waiting_room: { beacon_value: '17' } } })).status, 200);
+  await opened(show);
+  assert.equal((await server.place(show, 'late')).position, 13);
+  const told = await positions_told(show, [...users, 'late']);
+  const record = read_record(await closed_record(show));
+  check_record(record);
+  assert.deepEqual(positions_of(record), told);
+});
+
+test('a beacon\'s value is not taken before the opening, and stands once the order was made', async () => {
+  // red when: what decided the order can be changed afterwards, or is known before the numbers are frozen
   const show = await gathering({ beacon: 'b' });
   await join_all(show, ['ann', 'bob']);
   const patch = (beacon_value) => server.admin('PATCH', `/api/v1/admin/shows/${show}`, { body: { waiting_room: { beacon_value } } });
-  assert.equal((await patch('first')).status, 200);
+  assert.equal((await patch('too early')).status, 409);
   await admin_post(show, 'open');
+  assert.equal((await until('the numbers are frozen', async () => { const answer = await patch('first'); return answer.status !== 409 && answer; })).status, 200);
   await opened(show);
   assert.equal((await patch('second')).status, 409);
   assert.equal((await record_of(show)).beacon_value, 'first');

@@ -75,9 +75,9 @@ static void two_installations_share_no_key(void **state) {
     struct keyring one = opened(world), two = opened(&other);
     assert_memory_not_equal(one.of[0].mac, two.of[0].mac, KEY_MAC_BYTES);
     assert_memory_not_equal(one.of[0].seed, two.of[0].seed, KEY_SEED_BYTES);
-    assert_memory_not_equal(one.of[0].mac, one.of[0].seed, KEY_SEED_BYTES);
+    assert_memory_not_equal(one.of[0].mac, one.of[0].seed, KEY_MAC_BYTES);
     assert_memory_not_equal(one.blinding, two.blinding, sizeof one.blinding);
-    assert_memory_not_equal(one.blinding, one.of[0].mac, sizeof one.blinding);
+    assert_memory_not_equal(one.blinding, one.of[0].mac, KEY_MAC_BYTES);
 }
 
 /* Processes that start at the same moment; what each of them has read. */

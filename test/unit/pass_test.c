@@ -178,7 +178,7 @@ static void a_key_of_the_same_id_with_another_secret_refuses_it(void **state) {
     struct text text = pass_text(&ring, &pass);
     other_seed.of[0].seed[0] ^= 1;
     key_derive(&other_seed.of[0]);
-    other_mac.of[0].mac[31] ^= 1;
+    other_mac.of[0].mac[KEY_MAC_BYTES - 1] ^= 1;
     assert_refused(&other_seed, text_bytes(&text));
     assert_refused(&other_mac, text_bytes(&text));
 }
