@@ -99,7 +99,6 @@ static bool freeze(struct room *room, int64_t now_ms) {
         return false;
     room->frozen = queue_freeze(room->queue);
     room->freeze_is_recorded = true;
-    (void)room_seal(room, now_ms);
     return true;
 }
 
@@ -113,7 +112,6 @@ static bool reveal(struct room *room, int64_t now_ms) {
     if (!room_record_event(room, &open, NULL))
         return false;
     room->seed_is_recorded = true;
-    (void)room_seal(room, now_ms);
     return true;
 }
 
@@ -141,7 +139,8 @@ static bool is_to_be_opened(const struct room *room, int64_t now_ms) {
  * any more; no power loss may undo that. */
 static void freeze_numbers(struct room *room, int64_t now_ms) {
     pthread_mutex_lock(&room->lock);
-    bool is_recorded = room->freeze_is_recorded || freeze(room, now_ms);
+    /* What is sealed is what work_on_disk() puts there. */
+    bool is_recorded = (room->freeze_is_recorded || freeze(room, now_ms)) && room_seal(room, now_ms);
     pthread_mutex_unlock(&room->lock);
     if (is_recorded && work_on_disk(room)) /* else tried again at the next tick */
         atomic_store(&room->is_frozen, true);
@@ -152,7 +151,7 @@ static void open_shuffled(struct room *room, int64_t now_ms) {
     uint8_t key[SHUFFLE_BYTES];
     pthread_mutex_lock(&room->lock);
     bool is_known = !room->beacon[0] || room->terms.beacon_value[0];
-    bool is_recorded = room->seed_is_recorded || (is_known && reveal(room, now_ms));
+    bool is_recorded = (room->seed_is_recorded || (is_known && reveal(room, now_ms))) && room_seal(room, now_ms);
     pthread_mutex_unlock(&room->lock);
     uint32_t *order = is_recorded && work_on_disk(room) ? malloc((room->frozen + 1) * sizeof *order) : NULL;
     if (!order)
