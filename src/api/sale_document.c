@@ -183,9 +183,7 @@ static void write_prices(const struct sale_terms *terms, const struct plan *plan
     for (uint32_t i = 0; i < plan->category_count; i++) {
         if (terms->seats.price[i] < 0)
             continue;
-        char name[LIMIT_NAME_BYTES + 1];
-        snprintf(name, sizeof name, "%.*s", (int)plan->categories[i].name.length, plan->categories[i].name.at);
-        json_key(writer, name);
+        json_key_string(writer, plan->categories[i].name);
         json_open(writer, '{');
         json_member_int(writer, "amount", terms->seats.price[i]);
         json_member_text(writer, "currency", terms->seats.currency);

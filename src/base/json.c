@@ -148,8 +148,21 @@ static void add_escaped(struct buffer *out, struct bytes text) {
 }
 
 void json_key(struct json_writer *writer, const char *key) {
+    size_t length = strlen(key), comma = writer->comma;
+    char *at = buffer_reserve(writer->out, comma + length + 3);
+    writer->comma = false;
+    if (!at)
+        return;
+    at[0] = ',';
+    at[comma] = '"';
+    memcpy(at + comma + 1, key, length);
+    memcpy(at + comma + 1 + length, "\":", 2);
+    writer->out->length += comma + length + 3;
+}
+
+void json_key_string(struct json_writer *writer, struct bytes key) {
     before_value(writer);
-    add_escaped(writer->out, bytes_of(key));
+    add_escaped(writer->out, key);
     buffer_add_char(writer->out, ':');
     writer->comma = false;
 }

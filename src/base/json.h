@@ -32,7 +32,8 @@ static inline struct json_writer json_writer(struct buffer *out) {
 
 void json_open(struct json_writer *writer, char bracket);
 void json_close(struct json_writer *writer, char bracket);
-void json_key(struct json_writer *writer, const char *key);
+void json_key(struct json_writer *writer, const char *key);         /* a name of ours, that needs no escape */
+void json_key_string(struct json_writer *writer, struct bytes key); /* any */
 void json_put_string(struct json_writer *writer, struct bytes text);
 void json_put_text(struct json_writer *writer, const char *text); /* NULL writes null */
 void json_put_int(struct json_writer *writer, int64_t value);
