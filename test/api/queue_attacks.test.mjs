@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { after, before, test } from 'node:test';
 import { Server, bearer, exchange, sleep, until } from './harness.mjs';
-import { start_again, verified_record, without_sandbox } from './queue_crash.mjs';
+import { verified_record, without_sandbox } from './queue_crash.mjs';
 import { check_ticket, positions_of, read_ticket } from './queue_record.mjs';
 
 let server;
@@ -238,27 +238,6 @@ test('the first fans of a shuffled pre-queue are told no position, nor are those
   await server.restart();
   for (const show of shows) await tells_nobody(show, names(12));
   assert.equal((await server.queue(shows[0])).serving, 0);
-});
-
-test('a sale whose time came while the server was down tells only positions that stay', async () => {
-  // red when: the first fans after the start are told their number
-  const show = await server.queue_show({ on_sale_time: from_now(1), waiting_room: { pre_queue_order: 'shuffle', pre_queue_seconds: 3600 } });
-  const users = names(40);
-  const places = await join_all(show, users);
-  await server.kill();
-  await sleep(1000);
-  await start_again(server);
-  const told = new Map();
-  while (told.size < users.length) {
-    const answers = await Promise.all(users.map((user) => server.place(show, user)));
-    answers.forEach(({ position }, i) => {
-      if (position === null) return;
-      assert.equal(told.get(users[i]) ?? position, position, users[i]);
-      told.set(users[i], position);
-    });
-  }
-  const positions = positions_of(await verified_record(server, show));
-  places.forEach((place, i) => assert.equal(positions[number_of(place)], told.get(users[i]), users[i]));
 });
 
 /* ---- kill -9 ---- */

@@ -176,47 +176,55 @@ test('a power loss before a shuffled opening loses no place, and the order that 
   await verified_record(server, show, { has_lost: true });
 });
 
-test('a power loss in the very moment of a shuffled opening takes back no position that was told', async () => {
-  // red when: the order, or a place behind those who are shuffled, is told before it is on disk
-  const shows = [];
-  for (let i = 0; i < 6; i++) shows.push(await gathering({ pre_queue_order: 'shuffle' }));
-  const users = names(12);
-  const places = new Map(); // show → user → place
-  for (const show of shows) places.set(show, await join_all(show, users));
-  for (const show of shows) await on_disk(server, show, users.length);
-
-  let has_failed = false;
-  const ask = async (show, who) => {
-    for (let i = 0; !has_failed; i++) {
-      const user = who === 'late' ? `late-${i}` : users[i % users.length];
+/* Six clients ask for places, new ones and old ones, until one of them is told a position: in that moment the server is
+ * dead. Notes what was told until then. */
+async function ask_until_told(show, places) {
+  const users = [...places.keys()];
+  let is_dead = false;
+  const ask = async (late) => {
+    for (let i = 0; !is_dead; i++) {
+      const user = late ? `${late}-${i}` : users[i % users.length];
       const body = JSON.stringify({ user_id: user });
       const { json } = await exchange(server.fans, 'POST', `/api/v1/shows/${show}/queue`, { headers: { 'Content-Type': 'application/json' }, body, agent: server.agent }).catch(() => ({}));
-      if (!json?.position || has_failed) continue;
-      places.get(show).set(user, json);
-      has_failed = show === shows[0];
-      if (has_failed) server.child.kill('SIGKILL');
+      if (!json?.position) continue;
+      if (!is_dead) server.child.kill('SIGKILL');
+      is_dead = true;
+      places.set(user, json);
     }
   };
-  const asking = shows.flatMap((show) => [ask(show, 'early'), ask(show, 'late')]);
-  for (const show of shows.slice().reverse()) open(show).catch(() => {}); // the first one last: some have been told more by then
-  await Promise.all(asking);
-  await lose_power(server, shows);
-  for (let start = 0; start < 3; start++) {
-    if (start) await server.restart();
-    for (const show of shows) {
+  await Promise.all([ask(), ...names(5, 'late').map(ask)]);
+}
+
+test('a power loss in the very moment of a shuffled opening takes back no position that was told', async () => {
+  // red when: the order, or a place behind those who are shuffled, is told before it is on disk (not at every run: a sync is short)
+  const shows = new Map(); // show → user → place
+  for (let i = 0; i < 4; i++) {
+    const show = await gathering({ pre_queue_order: 'shuffle' });
+    shows.set(show, await join_all(show, names(12)));
+    await on_disk(server, show, 12);
+  }
+  const keep_what_was_told = async () => {
+    for (const [show, places] of shows) {
       await open(show);
       await opened(show);
-      const known = places.get(show);
-      for (const { queue_ticket } of known.values()) await server.claim(show, queue_ticket); // who has a ticket shows it first
-      for (const [user, before_it] of known) {
+      for (const { queue_ticket } of places.values()) await server.claim(show, queue_ticket); // who has a ticket shows it first
+      for (const [user, before_it] of places) {
         const now = await server.place(show, user);
-        assert.deepEqual([number_of(now), now.position], [number_of(before_it), before_it.position ?? now.position], `${user} of show ${shows.indexOf(show)} after start ${start}`);
-        known.set(user, now);
+        assert.deepEqual([number_of(now), now.position], [number_of(before_it), before_it.position ?? now.position], user);
+        places.set(user, now);
       }
-      assert.equal(new Set([...known.values()].map(({ position }) => position)).size, known.size, 'each position is one fan\'s');
+      assert.equal(new Set([...places.values()].map(({ position }) => position)).size, places.size, 'each position is one fan\'s');
     }
+  };
+  for (const [show, places] of shows) {
+    open(show).catch(() => {});
+    await ask_until_told(show, places);
+    await lose_power(server, [...shows.keys()]);
   }
-  for (const show of shows) await verified_record(server, show, { has_lost: true });
+  await keep_what_was_told();
+  await server.restart();
+  await keep_what_was_told();
+  for (const show of shows.keys()) await verified_record(server, show, { has_lost: true });
 });
 
 test('who is to be shuffled is the same after a power loss, from when a place behind them was told', async () => {
