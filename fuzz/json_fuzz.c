@@ -28,7 +28,7 @@ static void walk(const json_t *value, int depth, struct seen *seen, struct json_
         json_open(writer, '{');
         json_object_foreach((json_t *)value, key, member) {
             seen->members++;
-            json_key(writer, key);
+            json_key_string(writer, bytes_of(key));
             walk(member, depth + 1, seen, writer);
         }
         json_close(writer, '}');

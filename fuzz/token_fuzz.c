@@ -24,8 +24,9 @@ static struct pass_cache *cache;
 
 static void set_up(void) {
     hash_set_up();
-    for (unsigned i = 0; i < 32; i++) {
+    for (unsigned i = 0; i < KEY_MAC_BYTES; i++)
         ring.of[0].mac[i] = (uint8_t)(32 + i);
+    for (unsigned i = 0; i < KEY_SEED_BYTES; i++) {
         ring.of[0].seed[i] = (uint8_t)(160 + i);
         ring.blinding[i] = (uint8_t)(200 + i);
     }

@@ -256,7 +256,7 @@ static struct room *room_new(struct api *api, struct sale *sale) {
     pthread_cond_init(&room->raised, NULL);
     pthread_mutex_init(&room->status_lock, NULL);
     pthread_mutex_init(&room->record_lock, NULL);
-    room->builds_left = 1; /* till the usher gives more */
+    room->builds_left = ROOM_BUILDS_A_SECOND;
     room->queue = queue_new(&terms.room.queue, clock_now_ms());
     if (!room->queue) {
         room_free(room);

@@ -7,6 +7,8 @@
 
 #include <pthread.h>
 
+#define ROOM_BUILDS_A_SECOND 50 /* of the status, on request */
+
 struct room {
     /* set once */
     struct api *api;

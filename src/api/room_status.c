@@ -12,8 +12,7 @@
 
 #define POLLS_A_SECOND 5000.0 /* of all who wait, at most: an edge cache answers nearly all of them */
 #define POLL_MOST_SECONDS 600
-#define BUILDS_ON_REQUEST 50 /* a second */
-#define BEFORE_SECONDS 60    /* when to ask again before the pre-queue */
+#define BEFORE_SECONDS 60 /* when to ask again before the pre-queue */
 
 /* ---- when to ask again ---- */
 
@@ -198,7 +197,7 @@ struct blob *room_status_frame(struct room *room, int64_t now_ms) {
 void room_publish(struct room *room, int64_t now_ms) {
     struct blob *frame = NULL;
     pthread_mutex_lock(&room->status_lock);
-    room->builds_left = BUILDS_ON_REQUEST;
+    room->builds_left = ROOM_BUILDS_A_SECOND;
     build(room, now_ms);
     if (room->frame && strcmp(room->published_etag, room->etag) != 0) {
         memcpy(room->published_etag, room->etag, sizeof room->etag);

@@ -77,12 +77,19 @@ void queue_restore_left(struct queue *queue, uint32_t number) {
 }
 
 void queue_restore_door(struct queue *queue, uint32_t number) {
-    if (!place_is_issued(queue, number) || queue->door_count == LIMIT_DOOR)
+    if (!place_is_issued(queue, number))
         return;
     place_settle(queue, number);
     const struct place_entry *entry = place_entry(queue, number);
-    if (entry->state == PLACE_WAITING && order_is_known(queue) && entry->at <= queue->serving)
-        door_add(queue, number);
+    if (entry->state != PLACE_WAITING || !order_is_known(queue) || entry->at > queue->serving)
+        return;
+    /* The door was never fuller: who has been passed over for longest has missed the turn, which is not recorded. */
+    if (queue->door_count == LIMIT_DOOR) {
+        uint32_t missed = queue->door[0].number;
+        door_remove(queue, 0);
+        place_move(queue, missed, PLACE_MISS);
+    }
+    door_add(queue, number);
 }
 
 void queue_restore_clock(struct queue *queue, int64_t open_ms) {

@@ -459,6 +459,26 @@ static void who_is_inside_unknown_and_joined_again_is_let_go(void **state) {
     world_end(&world);
 }
 
+static void those_who_missed_at_the_door_take_nobodys_place_at_it(void **state) {
+    /* Red if whoever ever stood at the door stands there after a restart, and keeps it full for those who do. */
+    (void)state;
+    struct world world = world_of(6000, 100);
+    world.conditions = (struct queue_conditions){0};
+    for (uint32_t fan = 1; fan <= LIMIT_DOOR + 1; fan++)
+        queue_restore_join(world.queue, hash_of(fan));
+    queue_restore_call(world.queue, LIMIT_DOOR, 0);
+    for (uint32_t number = 1; number <= LIMIT_DOOR; number++)
+        queue_restore_door(world.queue, number); /* never came again: their windows were over */
+    queue_restore_call(world.queue, LIMIT_DOOR + 1, 2 * CLAIM_MS);
+    queue_restore_door(world.queue, LIMIT_DOOR + 1);
+    queue_restore_clock(world.queue, 4 * CLAIM_MS); /* the room was full all the time */
+    queue_end_restore(world.queue, world.now_ms);
+    world.conditions = (struct queue_conditions){.is_open = true, .has_seats = true};
+    queue_tick(world.queue, &world.conditions, world.now_ms);
+    world_check(&world);
+    assert_int_equal(state_of(&world, LIMIT_DOOR + 1), PLACE_DOOR);
+    world_end(&world);
+}
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(before_the_shuffle_nobody_knows_a_position),
@@ -482,6 +502,7 @@ int main(void) {
         cmocka_unit_test(nobody_gets_a_second_place_by_an_old_ticket),
         cmocka_unit_test(the_ledger_may_know_of_more_than_the_record),
         cmocka_unit_test(who_is_inside_unknown_and_joined_again_is_let_go),
+        cmocka_unit_test(those_who_missed_at_the_door_take_nobodys_place_at_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
