@@ -287,8 +287,8 @@ test('those at the door after kill -9 are those who were, and the lowest of them
   }
   await change_room(show, { max_active: 6 });
   const [first, rest] = [still_there.slice(0, 5), still_there.slice(5)];
-  assert.deepEqual(await codes(show, rest.toReversed()), all(rest, 'at_the_door'), 'nobody goes in past the first five');
-  assert.deepEqual(await codes(show, first.toReversed()), all(first, 'inside'));
+  assert.deepEqual(await codes(show, [...rest].reverse()), all(rest, 'at_the_door'), 'nobody goes in past the first five');
+  assert.deepEqual(await codes(show, [...first].reverse()), all(first, 'inside'));
   await server.restart();
   await change_room(show, { claim_seconds: 1 });
   await until('who has not asked since has missed the turn', async () => (await stats(show)).missed === rest.length);
