@@ -2,12 +2,10 @@
 #include "api/gate.h"
 #include "api/handlers.h"
 #include "api/room.h"
-#include "base/log.h"
 #include "base/metrics.h"
 #include "base/panic.h"
 #include "waitroom/proof.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #define STATUS_CACHE "public, max-age=1"
@@ -168,8 +166,6 @@ void handle_join_queue(struct call *call) {
 struct claim {
     struct pass pass;
     uint32_t key; /* the id of the key that signs it: the newest when it was claimed, so that its text never changes */
-    int64_t expires_ms;
-    struct id show_id;
 };
 
 /* The body's queue ticket, of this show. False: refused, and answered. */
@@ -260,11 +256,10 @@ static void write_claim(struct call *call, const struct queue_ticket *ticket, co
                                      .number = ticket->number,
                                      .issued_s = turn->pass.claimed_ms / 1000,
                                      .expires_s = turn->pass.expires_ms / 1000},
-                            .key = key_of(atomic_load(&call->api->keys), turn->pass.claimed_ms),
-                            .show_id = ticket->show_id};
+                            .key = key_of(atomic_load(&call->api->keys), turn->pass.claimed_ms)};
     call->context = claim;
     call->command = (struct ledger_command){.kind = LEDGER_ADMIT};
-    call->command.queue.show_id = &claim->show_id;
+    call->command.queue.show_id = &claim->pass.show_id;
     call->command.queue.admission = (struct admission){.number = ticket->number,
                                                        .user = ticket->user,
                                                        .claimed_ms = turn->pass.claimed_ms,
@@ -286,7 +281,7 @@ void handle_claim_turn(struct call *call) {
     if (result == RESULT_OK && status != SALE_STATUS_ON_SALE)
         result = status == SALE_STATUS_SOLD_OUT ? RESULT_SOLD_OUT : RESULT_SALE_NOT_OPEN;
     if (result == RESULT_OK)
-        result = room_claim(room, &ticket, call->now_ms, &turn);
+        result = room_claim(room, ticket.number, call->now_ms, &turn);
     switch (result) {
     case RESULT_OK:
         write_claim(call, &ticket, &turn);

@@ -176,12 +176,9 @@ static enum result claim_under_lock(struct room *room, uint32_t number, int64_t 
     return result;
 }
 
-enum result room_claim(struct room *room, const struct queue_ticket *ticket, int64_t now_ms, struct room_turn *turn) {
-    enum result result = room_adopt(room, ticket);
-    if (result != RESULT_OK)
-        return result;
+enum result room_claim(struct room *room, uint32_t number, int64_t now_ms, struct room_turn *turn) {
     pthread_mutex_lock(&room->lock);
-    result = claim_under_lock(room, ticket->number, now_ms, turn);
+    enum result result = claim_under_lock(room, number, now_ms, turn);
     pthread_mutex_unlock(&room->lock);
     if (result == RESULT_OK && turn->is_new) {
         metric_add(METRIC_QUEUE_ADMISSIONS, 1);

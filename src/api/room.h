@@ -60,12 +60,11 @@ struct room_turn {
     bool is_new;
     uint32_t position, serving, retry_seconds; /* when refused */
 };
-/* As queue_claim(), and QUEUE_TICKET_INVALID for a place that is not the ticket's user's. */
-MUST_USE enum result room_claim(struct room *room, const struct queue_ticket *ticket, int64_t now_ms,
-                                struct room_turn *turn);
+/* As queue_claim(); whose the place is, was asked before (room_adopt). */
+MUST_USE enum result room_claim(struct room *room, uint32_t number, int64_t now_ms, struct room_turn *turn);
 /* The place is given up. *was_inside: its pass ended, which the ledger has to be told. OK too if it was before. */
 MUST_USE enum result room_leave(struct room *room, uint32_t number, int64_t now_ms, bool *was_inside);
-/* As queue_adopt(). */
+/* As queue_adopt(); QUEUE_TICKET_INVALID for a place that is not the ticket's user's. */
 MUST_USE enum result room_adopt(struct room *room, const struct queue_ticket *ticket);
 /* As queue_check_pass(). */
 MUST_USE enum result room_check_pass(struct room *room, uint32_t number, int64_t now_ms);

@@ -2,6 +2,7 @@
  * is revealed, and the signed heads of the chain; after it, the chain itself. `onsale verify --queue` reads the answer.
  */
 #include "api/room_private.h"
+#include "base/base64url.h"
 #include "base/hash.h"
 
 #include <sodium.h>
@@ -24,20 +25,20 @@ static void write_null(struct json_writer *writer, const char *key) {
 }
 
 static void write_key_id(struct json_writer *writer, uint32_t id) {
-    uint8_t bytes[4] = {(uint8_t)(id >> 24), (uint8_t)(id >> 16), (uint8_t)(id >> 8), (uint8_t)id};
-    write_hex(writer, "kid", bytes, sizeof bytes);
+    char text[KEY_ID_TEXT];
+    key_id_format(id, text);
+    json_member_string(writer, "kid", (struct bytes){text, sizeof text});
 }
 
 static void write_keys(const struct keyring *keys, struct json_writer *writer) {
     json_key(writer, "public_keys");
     json_open(writer, '[');
     for (uint32_t i = 0; i < keys->count; i++) {
-        char text[sodium_base64_ENCODED_LEN(KEY_PUBLIC_BYTES, sodium_base64_VARIANT_URLSAFE_NO_PADDING)];
-        sodium_bin2base64(text, sizeof text, keys->of[i].public_key, KEY_PUBLIC_BYTES,
-                          sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+        char text[BASE64URL_TEXT(KEY_PUBLIC_BYTES)];
+        base64url_encode(keys->of[i].public_key, KEY_PUBLIC_BYTES, text);
         json_open(writer, '{');
         write_key_id(writer, keys->of[i].id);
-        json_member_text(writer, "x", text);
+        json_member_string(writer, "x", (struct bytes){text, sizeof text});
         json_close(writer, '}');
     }
     json_close(writer, ']');

@@ -214,7 +214,7 @@ void room_write_stats(struct room *room, struct json_writer *writer) {
     struct queue_counts counts;
     pthread_mutex_lock(&room->lock);
     queue_count(room->queue, &counts);
-    uint32_t rate = room->terms.queue.rate_per_minute;
+    uint32_t pace = pace_of(&room->terms, &counts);
     pthread_mutex_unlock(&room->lock);
     json_open(writer, '{');
     json_member_int(writer, "issued", counts.issued);
@@ -230,7 +230,7 @@ void room_write_stats(struct room *room, struct json_writer *writer) {
     json_put_float(writer, counts.show_permille / 1000.0);
     json_key(writer, "factor");
     json_put_float(writer, counts.factor_permille / 1000.0);
-    json_member_int(writer, "pace_per_minute", (int64_t)rate * counts.factor_permille / 1000);
+    json_member_int(writer, "pace_per_minute", pace);
     json_member_int(writer, "watching", channel_members(room->channel));
     json_close(writer, '}');
 }

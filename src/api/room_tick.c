@@ -9,7 +9,6 @@
 #include "base/log.h"
 #include "base/metrics.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #define SEAL_MS 2000
@@ -105,8 +104,8 @@ static bool freeze(struct room *room, int64_t now_ms) {
 /* The seed and the beacon's value, for everybody to see. The caller holds the room's lock. */
 static bool reveal(struct room *room, int64_t now_ms) {
     struct record_event open = {.kind = RECORD_OPEN, .time_ms = now_ms, .number = room->frozen};
-    memcpy(room->beacon_value, room->beacon[0] ? room->terms.beacon_value : "",
-           room->beacon[0] ? sizeof room->beacon_value : 1);
+    if (room->beacon[0])
+        memcpy(room->beacon_value, room->terms.beacon_value, sizeof room->beacon_value);
     memcpy(open.open.seed, room->seed, sizeof open.open.seed);
     open.open.beacon_value = bytes_of(room->beacon_value);
     if (!room_record_event(room, &open, NULL))
