@@ -113,20 +113,22 @@ static void the_oldest_of_a_bucket_goes_first(void **state) {
 }
 
 static void there_is_room_for_what_was_asked(void **state) {
-    /* Red when the table is smaller than its room: more than a few of as many as it has room for are forgotten. */
+    /* Red when the table is half as large as its room or less. Tags are random, so some buckets of four are overfull: of
+     * 600 passes 34 are forgotten, give or take 9; in half the table it would be 172. Read newest first, so that a pass
+     * that is checked and remembered anew drives out none that is still to be counted. */
     (void)state;
     struct keyring ring = keyring_of(1, 1);
-    struct pass_cache *cache = cache_with(600);
-    static struct text texts[300];
+    static struct text texts[600];
+    struct pass_cache *cache = cache_with(COUNT(texts));
     unsigned checked = 0;
     for (unsigned i = 0; i < COUNT(texts); i++) {
         struct pass pass = pass_of("alice", i);
         texts[i] = pass_text(&ring, &pass);
         pass_cache_add(cache, text_bytes(&texts[i]));
     }
-    for (unsigned i = 0; i < COUNT(texts); i++)
+    for (unsigned i = COUNT(texts); i-- > 0;)
         checked += is_checked(cache, &ring, &texts[i]);
-    assert_in_range(checked, 0, COUNT(texts) / 10);
+    assert_in_range(checked, 0, COUNT(texts) / 6);
     pass_cache_free(cache);
 }
 
