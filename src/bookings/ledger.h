@@ -99,12 +99,45 @@ struct show_record {
     int64_t created_ms, updated_ms;
 };
 
+/* An event for others (notice.h), as it waits in the outbox. */
+struct outbox_event {
+    uint64_t number; /* rises, never used again */
+    struct bytes type;
+    struct bytes subject; /* what it is about: a booking's or a show's id */
+    int64_t at_ms;
+    struct bytes data; /* JSON */
+    uint32_t attempts; /* deliveries that failed */
+    int64_t next_ms;   /* not tried again before */
+    bool dead;         /* given up: kept until an operator has it tried again, or drops it */
+    struct bytes why;  /* the last attempt failed; "" at first */
+};
+
+/* What became of an attempt to deliver one. */
+struct outbox_outcome {
+    uint64_t number;
+    bool delivered; /* its row goes */
+    bool dead;
+    int64_t next_ms;
+    char why[120];
+};
+
+/* A row of the audit, without its hash. */
+struct audit_row {
+    uint64_t number;
+    int64_t at_ms;
+    struct bytes actor, action;
+    struct id show_id, booking_id; /* none: about none */
+    struct bytes detail;           /* JSON */
+    struct bytes why;              /* the operator's reason; "" where there is none, or it was erased */
+};
+
 enum ledger_kind {
     LEDGER_CREATE_SHOW,  /* shows + one show_seats row a seat, AVAILABLE, version 0. CONFLICT if it exists */
     LEDGER_CHANGE_SHOW,  /* event_name, start_ms, settings_json. SHOW_NOT_FOUND */
     LEDGER_OPEN_BOOKING, /* insert a PENDING booking, saga OPENED */
-    LEDGER_STEP_BOOKING, /* status, payment_state, saga, attempt, intent_id, reason, refunded of a booking that is not
-                            final; guarded by `from_saga` */
+    LEDGER_STEP_BOOKING, /* status, payment_state, saga, attempt, intent_id, reason, refunded, fence of a booking;
+                            guarded by `from_saga`. One that had ended may be taken up again: money came late, or a
+                            human has looked */
     LEDGER_SELL, /* the selling transaction; `insert` true: the booking's row is inserted (free tickets), else updated
                     from `from_saga` */
     LEDGER_CANCEL_SOLD, /* CONFIRMED → CANCELLED (or part of it): its tickets move to ticket_history, seats AVAILABLE at
@@ -120,6 +153,8 @@ enum ledger_kind {
     LEDGER_RAISE_QUEUE,    /* numbers up to `ceiling` may be given out in the show's queue; only rises */
     LEDGER_ADMIT,          /* a claim is granted. The same place again is OK and changes nothing */
     LEDGER_END_PASS,       /* admission.number's pass ends at ended_ms, if it has not ended before */
+    LEDGER_SETTLE_OUTBOX,  /* what became of attempts to deliver; a number that is not there changes nothing */
+    LEDGER_REVIVE_OUTBOX,  /* dead events are tried again at once (`number` 0: all). NOT_FOUND when there is none */
     LEDGER_KIND_COUNT
 };
 
@@ -134,10 +169,14 @@ struct ledger_command {
      */
     struct kept_answer answer;
 
+    /* For the audit: who ("operator", "fan", "gateway", "shop"; none: "shop"), and the reason of an operator's act. */
+    struct bytes actor, why;
+
     union {
         struct {
             const struct show_record *record;
             const struct plan *plan;
+            struct bytes action; /* CHANGE_SHOW, for the audit: "show.changed", "show.opened" … */
         } show;
         struct {
             struct booking *booking; /* the new content; SELL sets updated_ms and confirmed_ms from it as given */
@@ -148,14 +187,13 @@ struct ledger_command {
             uint32_t
                 cancel_count; /* CANCEL_SOLD: these of the booking's seats (indices into booking->seat_ids); 0: all */
             const uint32_t *cancel;
-            struct bytes actor; /* CANCEL_SOLD: "operator", "fan", "capture" */
+            bool late; /* SELL: the booking had been given up. CONFLICT too where its reservation was sold meanwhile */
         } booking;
         struct {
             const struct id *show_id;
             const struct plan *plan;
             uint32_t count;
             const struct seat_change *changes;
-            struct bytes reason; /* BLOCK, UNBLOCK */
             int64_t now_ms;
         } seats;
         struct {
@@ -168,6 +206,12 @@ struct ledger_command {
             uint32_t ceiling;
             struct admission admission;
         } queue;
+        struct {
+            uint32_t count;
+            const struct outbox_outcome *outcomes; /* SETTLE */
+            uint64_t number;                       /* REVIVE */
+            int64_t now_ms;
+        } outbox;
     };
 
     struct ledger_command *next; /* private to the ledger */
@@ -175,10 +219,11 @@ struct ledger_command {
 };
 
 struct booking_filter {
-    const struct id *show_id; /* NULL: all */
-    const char *status;       /* NULL: all; "CONFIRMED" … */
-    struct id after;          /* page: bookings with a smaller id than this one, newest first; none: from the newest */
-    uint32_t limit;           /* 0: all */
+    const struct id *show_id;  /* NULL: all */
+    const char *status;        /* NULL: all; "CONFIRMED" … */
+    const char *payment_state; /* NULL: all; "REVIEW" … */
+    struct id after;           /* page: bookings with a smaller id than this one, newest first; none: from the newest */
+    uint32_t limit;            /* 0: all */
 };
 
 struct ledger_totals { /* of a show */
@@ -194,7 +239,13 @@ struct ledger {
      * failed: 503. */
     bool (*submit)(void *engine, struct ledger_command *command);
     bool (*failed)(void *engine);
-    uint32_t epoch; /* higher at every start */
+    uint32_t epoch;                      /* higher at every start */
+    char installation[ID_UUID_TEXT + 1]; /* the ledger's own id, made with it: events say it as their source */
+
+    /* Called on the ledger's thread after a commit that put events into the outbox; set before the first submit(), or
+     * NULL. */
+    void (*outbox_filled)(void *context);
+    void *outbox_context;
 
     /* Readers. One thread at a time uses a reader. Rows are borrowed by the callback; it returns false to stop. */
     MUST_USE enum result (*reader_new)(void *engine, struct ledger_reader **reader);
@@ -227,6 +278,20 @@ struct ledger {
     /* The ceiling of the show's queue (0: never raised), and every admission, by number. */
     MUST_USE enum result (*read_queue)(struct ledger_reader *reader, const struct id *show_id, uint32_t *ceiling,
                                        bool (*row)(void *context, const struct admission *admission), void *context);
+
+    /* Events that wait, oldest first: those to be tried by `due_ms`, at most `limit` of them; or with `dead` those
+     * given up, with a number above `after`. */
+    MUST_USE enum result (*read_outbox)(struct ledger_reader *reader, bool dead, uint64_t after, int64_t due_ms,
+                                        uint32_t limit, bool (*row)(void *context, const struct outbox_event *event),
+                                        void *context);
+    /* How many wait, how many are dead, and the time of the oldest that waits (0: none). */
+    MUST_USE enum result (*read_outbox_totals)(struct ledger_reader *reader, int64_t *waiting, int64_t *dead,
+                                               int64_t *oldest_ms);
+    /* The audit, newest first, with numbers below `before` (0: from the newest); of a show, a booking, or all (none).
+     */
+    MUST_USE enum result (*read_audit)(struct ledger_reader *reader, const struct id *show_id,
+                                       const struct id *booking_id, uint64_t before, uint32_t limit,
+                                       bool (*row)(void *context, const struct audit_row *row), void *context);
 
     /* Commits what waits, checkpoints, closes. No submit after it. */
     void (*close)(void *engine);

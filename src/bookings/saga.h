@@ -39,10 +39,13 @@
 enum saga_event {
     SAGA_STARTED,       /* the booking is in the ledger in booking.saga: fresh, after a restart, or given back to us */
     SAGA_WRITTEN,       /* the ledger holds the state that was to be written */
-    SAGA_SEAT_LOST,     /* the selling transaction was refused: a seat is somebody else's */
+    SAGA_SEAT_LOST,     /* the selling transaction was refused, or the seats could not be taken again: a seat is
+                           somebody else's */
     SAGA_WRITE_REFUSED, /* the row was not in the state expected: another driver moved it */
     SAGA_TIMER,         /* the wait is over */
     SAGA_DEADLINE,      /* the hold's store deadline has come */
+    SAGA_HINT,          /* the gateway says that something has changed: whoever waits asks at once */
+    SAGA_SEATS_TAKEN,   /* the seats of a payment that came late are held for it again */
     SAGA_INTENT_CREATED,
     SAGA_INTENT_UNPAID,    /* asked: not authorized */
     SAGA_INTENT_BUSY,      /* asked: the gateway is still at it */
@@ -66,11 +69,13 @@ enum saga_action {
     SAGA_DO_CAPTURE,
     SAGA_DO_CANCEL,
     SAGA_DO_REFUND,
-    SAGA_DO_WRITE,  /* LEDGER_STEP_BOOKING to saga->target */
-    SAGA_DO_SELL,   /* LEDGER_SELL to saga->target */
-    SAGA_DO_UNSELL, /* LEDGER_CANCEL_SOLD to saga->target: the capture was refused for good */
-    SAGA_DO_WAIT,   /* until saga->retry_ms, then SAGA_TIMER */
-    SAGA_DO_END,    /* at an end (DONE, CANCELLED, REFUNDED, REVIEW), or another driver's */
+    SAGA_DO_WRITE,      /* LEDGER_STEP_BOOKING to saga->target */
+    SAGA_DO_SELL,       /* LEDGER_SELL to saga->target */
+    SAGA_DO_UNSELL,     /* LEDGER_CANCEL_SOLD to saga->target: the capture was refused for good */
+    SAGA_DO_TAKE_SEATS, /* hold the seats of a payment that came late again, with a new fence in booking.fence; then
+                           SAGA_SEATS_TAKEN or SAGA_SEAT_LOST */
+    SAGA_DO_WAIT,       /* until saga->retry_ms, then SAGA_TIMER */
+    SAGA_DO_END,        /* at an end (DONE, CANCELLED, REFUNDED, REVIEW), or another driver's */
 };
 
 struct saga {
@@ -83,6 +88,10 @@ struct saga {
     uint32_t tries;         /* failures in this state so far */
     uint32_t refusals;      /* of them, those where the gateway refused the call as it was */
     uint32_t round;         /* of the idempotency key in this state */
+    uint32_t era;          /* of the idempotency keys in this state: the hours after which they were given up for old */
+    int64_t keys_since_ms; /* when the keys of this era began to be used; 0: none has been */
+    bool looks_again;      /* started at an end: the gateway is asked whether it agrees */
+    bool is_resumed;       /* started in REVIEW by a human: driven on from what the gateway says */
     int64_t retry_ms;
     int64_t already_refunded; /* at the gateway, as last asked */
 };

@@ -221,7 +221,7 @@ static void write_refund(struct open_saga *open, struct refund_call *refund) {
     show_unlock(open->sale->show);
     open->command.booking.cancel_count = refund->seat_count;
     open->command.booking.cancel = refund->seats;
-    open->command.booking.actor = BYTES("operator");
+    open->command.actor = BYTES("operator");
     open_saga_submit(open);
 }
 

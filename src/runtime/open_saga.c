@@ -2,6 +2,7 @@
 #include "api/room.h"
 #include "base/clock.h"
 #include "base/container.h"
+#include "base/crash_point.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/panic.h"
@@ -247,10 +248,17 @@ static void sleep_until(struct open_saga *open, int64_t at_ms) {
     deadlines_set(&open->cashier->timers, &open->timer, next);
 }
 
+static const char *const writing_points[SAGA_STATE_COUNT] = {
+#define SAGA_STATE(name, words) "writing." #name,
+#include "bookings/saga_states.def"
+#undef SAGA_STATE
+};
+
 void open_saga_submit(struct open_saga *open) {
     struct ledger *ledger = open->cashier->with.ledger;
     open->command.context = open;
     open->command.done = command_done;
+    crash_point(writing_points[open->saga.target]);
     open->put_off = !ledger->submit(ledger->engine, &open->command);
     if (open->put_off)
         sleep_until(open, open->cashier->now_ms + LEDGER_RETRY_MS);
@@ -312,7 +320,7 @@ static void write_capture_refused(struct open_saga *open) {
     show_lock(open->sale->show);
     open->command.booking.seat_version = show_draw_fence(open->sale->show);
     show_unlock(open->sale->show);
-    open->command.booking.actor = BYTES("capture");
+    open->command.actor = BYTES("gateway");
     open_saga_submit(open);
 }
 
@@ -355,11 +363,18 @@ static void apply_written(struct open_saga *open) {
     open_saga_answer_refund(open, RESULT_OK);
 }
 
+static const char *const written_points[SAGA_STATE_COUNT] = {
+#define SAGA_STATE(name, words) "written." #name,
+#include "bookings/saga_states.def"
+#undef SAGA_STATE
+};
+
 /* On the cashier's thread. */
 static void ledger_answered(struct envelope *envelope, void *receiver) {
     (void)receiver;
     struct open_saga *open = CONTAINER_OF(envelope, struct open_saga, envelope);
     enum ledger_kind kind = open->command.kind;
+    crash_point(written_points[open->saga.target]);
     bool fresh = kind == LEDGER_OPEN_BOOKING || (kind == LEDGER_SELL && open->command.booking.insert);
     switch (open->command.result) {
     case RESULT_OK:
@@ -387,10 +402,17 @@ static void ledger_answered(struct envelope *envelope, void *receiver) {
 
 /* ---- the gateway ---- */
 
+/* "create" … is the moment before the call, these are those after its answer. */
+static const char *const answered_points[] = {
+    [PAYMENT_CREATE] = "created",   [PAYMENT_CONFIRM] = "confirmed", [PAYMENT_CAPTURE] = "captured",
+    [PAYMENT_CANCEL] = "cancelled", [PAYMENT_REFUND] = "refunded",   [PAYMENT_RETRIEVE] = "retrieved",
+};
+
 static void gateway_answered(struct payment_call *call) {
     struct open_saga *open = call->context;
     struct saga *saga = &open->saga;
     open->cashier->now_ms = clock_now_ms();
+    crash_point(answered_points[call->operation]);
     if (call->outcome == PAYMENT_UNKNOWN)
         metric_add(METRIC_GATEWAY_UNKNOWN, 1);
     if (call->operation != PAYMENT_RETRIEVE)
@@ -413,8 +435,51 @@ static void call_gateway(struct open_saga *open, enum saga_action action) {
         memcpy(open->call.token, open->token, sizeof open->call.token);
     open->call.context = open;
     open->call.done = gateway_answered;
+    crash_point(payment_operation_name(open->call.operation));
     metric_add(METRIC_GATEWAY_CALLS, 1);
     payments->submit(payments->engine, &open->call);
+}
+
+static void seats_are_pinned(struct hold_step_call *step) {
+    struct open_saga *open = step->context;
+    open_saga_happen(open, step->result == RESULT_OK ? SAGA_SEATS_TAKEN : SAGA_SEAT_LOST);
+}
+
+/* A payment came through that had been given up: its seats are held for it again, if nobody else has them. */
+static void take_seats_again(struct open_saga *open) {
+    struct booking *booking = &open->saga.booking;
+    struct show *show = open->sale->show;
+    int64_t now_ms = open->cashier->now_ms;
+    uint32_t slot;
+    show_lock(show);
+    struct hold hold = {.reservation = booking->reservation,
+                        .fence = show_draw_fence(show),
+                        .taken_ms = now_ms,
+                        .deadline_ms = now_ms,
+                        .store_deadline_ms = now_ms,
+                        .amount = booking->amount,
+                        .seat_count = booking->seat_count,
+                        .user = booking->user};
+    slot = hold_find(show, &booking->reservation);
+    enum result result = slot != HOLD_NO_SLOT && hold_at(show, slot)->state == HOLD_HELD
+                             ? RESULT_OK /* kept for another try: this payment takes it */
+                             : hold_restore(show, &hold, open->seats, &slot);
+    if (result == RESULT_OK)
+        booking->fence = hold_at(show, slot)->fence;
+    show_unlock(show);
+    if (result != RESULT_OK) {
+        open_saga_happen(open, SAGA_SEAT_LOST);
+        return;
+    }
+    open->step = (struct hold_step_call){.show = show,
+                                         .step = HOLD_STEP_BEGIN_PAYMENT,
+                                         .reservation = booking->reservation,
+                                         .booking = booking->id,
+                                         .recovering = true,
+                                         .now_ms = now_ms,
+                                         .context = open,
+                                         .done = seats_are_pinned};
+    open->cashier->with.holds->step(open->cashier->with.holds->engine, &open->step);
 }
 
 void open_saga_act(struct open_saga *open, enum saga_action action) {
@@ -440,6 +505,9 @@ void open_saga_act(struct open_saga *open, enum saga_action action) {
         break;
     case SAGA_DO_UNSELL:
         write_capture_refused(open);
+        break;
+    case SAGA_DO_TAKE_SEATS:
+        take_seats_again(open);
         break;
     case SAGA_DO_WAIT:
         open->waiting = true;

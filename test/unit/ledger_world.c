@@ -157,7 +157,7 @@ struct ledger_command command_cancel(struct booking *booking, enum saga_state fr
     command.booking.seat_version = version;
     command.booking.cancel_count = count;
     command.booking.cancel = seats;
-    command.booking.actor = BYTES("operator");
+    command.actor = BYTES("operator");
     return command;
 }
 
@@ -168,7 +168,7 @@ struct ledger_command command_seats(const struct world *world, enum ledger_kind 
     command.seats.plan = world->plan;
     command.seats.count = count;
     command.seats.changes = changes;
-    command.seats.reason = BYTES("for the band");
+    command.why = BYTES("for the band");
     command.seats.now_ms = NOW;
     return command;
 }

@@ -302,7 +302,7 @@ static enum result give_back(struct writer *writer, const struct ledger_command 
         if (steps[i] == WRITE_MOVE_TICKET) {
             bind_int(statement, 4, (int64_t)command->booking.seat_version);
             bind_bytes(statement, 5, at);
-            bind_bytes(statement, 6, command->booking.actor);
+            bind_bytes(statement, 6, command->actor);
         }
         enum result result = run_for_one(writer, steps[i]);
         if (result != RESULT_OK)
@@ -345,7 +345,7 @@ static enum result cancel_sold(struct writer *writer, const struct ledger_comman
     json_close(&list, ']');
     if (!buffer_ok(&writer->seat_ids))
         return RESULT_LEDGER_UNAVAILABLE;
-    return write_audit(writer, booking->updated_ms, command->booking.actor, whole ? "cancel" : "cancel_part",
+    return write_audit(writer, booking->updated_ms, command->actor, whole ? "cancel" : "cancel_part",
                        &booking->show_id, &booking->id, bytes_of(booking->reason));
 }
 
@@ -380,7 +380,7 @@ static enum result change_block(struct writer *writer, const struct ledger_comma
     sqlite3_stmt *row = statement_of(writer, statement);
     bind_seat(row, show, command->seats.plan, change);
     if (block) {
-        bind_bytes(row, 4, command->seats.reason);
+        bind_bytes(row, 4, command->why);
         bind_bytes(row, 5, at);
     }
     enum result result = run_for_one(writer, statement);
@@ -410,7 +410,7 @@ static enum result change_blocks(struct writer *writer, const struct ledger_comm
     if (!buffer_ok(&writer->seat_ids))
         return RESULT_LEDGER_UNAVAILABLE;
     enum result result = write_audit(writer, command->seats.now_ms, BYTES("operator"), block ? "block" : "unblock",
-                                     command->seats.show_id, NULL, command->seats.reason);
+                                     command->seats.show_id, NULL, command->why);
     if (result == RESULT_OK)
         writer->blocked_seats += block ? command->seats.count : -(int64_t)command->seats.count;
     return result;
@@ -528,6 +528,9 @@ static enum result apply_kind(struct writer *writer, const struct ledger_command
         return admit(writer, command);
     case LEDGER_END_PASS:
         return end_pass(writer, command);
+    case LEDGER_SETTLE_OUTBOX:
+    case LEDGER_REVIVE_OUTBOX:
+        return RESULT_NOT_FOUND; /* nothing is put into an outbox */
     case LEDGER_KIND_COUNT:
         break;
     }
