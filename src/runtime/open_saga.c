@@ -463,7 +463,7 @@ static void take_seats_again(struct open_saga *open) {
     slot = hold_find(show, &booking->reservation);
     enum result result = slot != HOLD_NO_SLOT && hold_at(show, slot)->state == HOLD_HELD
                              ? RESULT_OK /* kept for another try: this payment takes it */
-                             : hold_restore(show, &hold, open->seats, &slot);
+                             : hold_retake(show, &hold, open->seats, &slot);
     if (result == RESULT_OK)
         booking->fence = hold_at(show, slot)->fence;
     show_unlock(show);

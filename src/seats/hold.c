@@ -82,19 +82,30 @@ static void remember_ended(struct show *show, struct hold *hold) {
     show->last_ended = slot;
 }
 
-uint32_t hold_slot_draw(struct show *show) {
-    if (show->slots_used < show->slot_count)
-        return show->slots_used++;
-    uint32_t slot = show->first_ended;
-    if (slot == HOLD_NO_SLOT)
-        return HOLD_NO_SLOT;
+/* Takes the ended hold behind `before` (HOLD_NO_SLOT: the first) out of the list, and forgets it. */
+static uint32_t forget_behind(struct show *show, uint32_t before) {
+    uint32_t *link = before == HOLD_NO_SLOT ? &show->first_ended : &show->holds[before].next_ended;
+    uint32_t slot = *link;
     struct hold *hold = &show->holds[slot];
-    show->first_ended = hold->next_ended;
-    if (show->first_ended == HOLD_NO_SLOT)
-        show->last_ended = HOLD_NO_SLOT;
+    *link = hold->next_ended;
+    if (show->last_ended == slot)
+        show->last_ended = before;
     id_map_remove(&show->reservations, &hold->reservation);
     hold_move(show, hold, HOLD_FORGET);
     return slot;
+}
+
+uint32_t hold_slot_draw(struct show *show) {
+    if (show->slots_used < show->slot_count)
+        return show->slots_used++;
+    return show->first_ended == HOLD_NO_SLOT ? HOLD_NO_SLOT : forget_behind(show, HOLD_NO_SLOT);
+}
+
+uint32_t hold_slot_draw_again(struct show *show, uint32_t ended) {
+    uint32_t before = HOLD_NO_SLOT;
+    for (uint32_t slot = show->first_ended; slot != ended; slot = show->holds[slot].next_ended)
+        before = slot;
+    return forget_behind(show, before);
 }
 
 /* ---- opening ---- */

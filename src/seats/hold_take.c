@@ -265,21 +265,42 @@ static bool can_restore(const struct show *show, const struct hold *hold, const 
     return true;
 }
 
+/* All the seats, or none: none is named twice, and all are available. */
+static bool claim_all(struct show *show, const struct hold *hold, const uint32_t *seats, struct claim *claim) {
+    for (uint32_t i = 0; i < hold->seat_count && bits_get(show->available, seats[i]); i++)
+        claim_seat(show, claim, seats[i]);
+    if (claim->count == hold->seat_count)
+        return true;
+    claim_put_back(show, claim);
+    return false;
+}
+
 enum result hold_restore(struct show *show, const struct hold *hold, const uint32_t *seats, uint32_t *slot) {
     assert_locked(show);
-    if (!can_restore(show, hold, seats))
-        return RESULT_CONFLICT;
     struct claim claim = {.count = 0};
-    for (uint32_t i = 0; i < hold->seat_count && bits_get(show->available, seats[i]); i++)
-        claim_seat(show, &claim, seats[i]);
-    bool are_free = claim.count == hold->seat_count; /* and none is named twice */
-    uint32_t drawn = are_free ? hold_slot_draw(show) : HOLD_NO_SLOT;
+    if (!can_restore(show, hold, seats) || !claim_all(show, hold, seats, &claim))
+        return RESULT_CONFLICT;
+    uint32_t drawn = hold_slot_draw(show);
     if (drawn == HOLD_NO_SLOT) {
         claim_put_back(show, &claim);
-        return are_free ? RESULT_OVERLOADED : RESULT_CONFLICT;
+        return RESULT_OVERLOADED;
     }
     fence_seen(show, hold->fence);
     hold_open(show, drawn, hold, claim.count, claim.seats, HOLD_RESTORE);
     *slot = drawn;
+    return RESULT_OK;
+}
+
+enum result hold_retake(struct show *show, const struct hold *hold, const uint32_t *seats, uint32_t *slot) {
+    assert_locked(show);
+    uint32_t ended = hold_find(show, &hold->reservation);
+    if (ended == HOLD_NO_SLOT)
+        return hold_restore(show, hold, seats, slot);
+    enum hold_state state = show->holds[ended].state;
+    struct claim claim = {.count = 0};
+    if (state == HOLD_HELD || state == HOLD_PAYING || state == HOLD_SOLD || !claim_all(show, hold, seats, &claim))
+        return RESULT_CONFLICT;
+    *slot = hold_slot_draw_again(show, ended);
+    hold_open(show, *slot, hold, claim.count, claim.seats, HOLD_RESTORE);
     return RESULT_OK;
 }

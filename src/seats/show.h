@@ -211,6 +211,11 @@ int64_t show_next_deadline(const struct show *show);
  * HELD; its user, deadlines, amount, fence and payments_begun are taken from `hold`. After the seats were loaded, and
  * before the first show_take_changes(). */
 MUST_USE enum result hold_restore(struct show *show, const struct hold *hold, const uint32_t *seats, uint32_t *slot);
+/* Holds the seats of a hold that has ended (or that nobody remembers) again, for a payment that came late: all of them
+ * or none. `hold` as above, its fence just drawn. CONFLICT if a seat is not available, or the reservation is live or
+ * sold.
+ */
+MUST_USE enum result hold_retake(struct show *show, const struct hold *hold, const uint32_t *seats, uint32_t *slot);
 /* Sets a seat as the ledger has it now, at start or when another node changed it; raises the version and the fence
  * counter as needed.
  *

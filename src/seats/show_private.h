@@ -79,6 +79,8 @@ void seat_move(struct show *show, uint32_t seat, enum seat_status status, uint64
 
 /* A free slot: one never used, or that of the hold that ended first, which is forgotten. HOLD_NO_SLOT if all live. */
 uint32_t hold_slot_draw(struct show *show);
+/* The slot of this hold, which has ended: it is forgotten. O(ended holds). */
+uint32_t hold_slot_draw_again(struct show *show, uint32_t ended);
 /* Moves available seats to a hold in that slot, HELD from now. `like` has everything but what is private. */
 void hold_open(struct show *show, uint32_t slot, const struct hold *like, uint32_t count, const uint32_t *seats,
                enum hold_event event);

@@ -272,6 +272,65 @@ static void nonsense_from_a_journal_is_refused(void **state) {
     world_end(&world);
 }
 
+/* ---- a payment that came late ---- */
+
+/* The hold of a reservation as its booking tells it, under a number just drawn. */
+static struct hold hold_of_booking(struct world *world, struct id reservation, uint32_t seat_count) {
+    struct hold hold = journal_hold(show_draw_fence(world->show), seat_count);
+    hold.reservation = reservation;
+    return hold;
+}
+
+static void seats_that_went_free_are_held_again_for_a_late_payment(void **state) {
+    /* Red if an ended hold bars its reservation, its slot is left in the list of the ended, or keeps its old number. */
+    (void)state;
+    struct world world = show_with_rows(2, 20);
+    uint32_t before = taken(&world, "bob", "B1"), slot = taken(&world, "ann", "A1 A2"), after;
+    after = taken(&world, "cid", "B2");
+    struct id reservation = hold_at(world.show, slot)->reservation;
+    uint32_t ended[] = {before, slot, after};
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(hold_release(world.show, ended[i], NOW), RESULT_OK);
+    struct hold hold = hold_of_booking(&world, reservation, 2);
+    uint32_t seats[2] = {0, 1}, again;
+    assert_int_equal(hold_retake(world.show, &hold, seats, &again), RESULT_OK);
+    world_check(&world);
+    assert_int_equal(hold_find(world.show, &reservation), again);
+    assert_int_equal(state_of(&world, again), HOLD_HELD);
+    assert_seats(&world, "A1 A2", SEAT_HELD);
+    assert_int_equal(version_of(&world, "A1"), hold.fence);
+    assert_int_equal(hold_retake(world.show, &hold, seats, &again), RESULT_CONFLICT);
+    world_end(&world);
+}
+
+static void a_late_payment_takes_no_seat_from_anybody(void **state) {
+    /* Red if one seat that somebody else holds is taken, or the others are kept. */
+    (void)state;
+    struct world world = show_with_rows(2, 20);
+    uint32_t slot = taken(&world, "ann", "A1 A2"), again = 77;
+    struct id reservation = hold_at(world.show, slot)->reservation;
+    assert_int_equal(hold_release(world.show, slot, NOW), RESULT_OK);
+    taken(&world, "bob", "A2");
+    struct hold hold = hold_of_booking(&world, reservation, 2);
+    assert_int_equal(hold_retake(world.show, &hold, (uint32_t[]){0, 1}, &again), RESULT_CONFLICT);
+    world_check(&world);
+    assert_int_equal(again, 77);
+    assert_seats(&world, "A1", SEAT_AVAILABLE);
+    world_end(&world);
+}
+
+static void a_late_payment_whose_hold_nobody_remembers_is_held_too(void **state) {
+    /* Red if only holds that are still in the list can be held again. */
+    (void)state;
+    struct world world = show_with_rows(2, 20);
+    uint32_t again;
+    struct hold hold = hold_of_booking(&world, (struct id){{5}}, 1);
+    assert_int_equal(hold_retake(world.show, &hold, (uint32_t[]){3}, &again), RESULT_OK);
+    world_check(&world);
+    assert_seats(&world, "A4", SEAT_HELD);
+    world_end(&world);
+}
+
 /* ---- what the ledger is told ---- */
 
 static void the_ledger_is_told_the_newest_state_of_each_seat_once(void **state) {
@@ -393,6 +452,9 @@ int main(void) {
         cmocka_unit_test(a_hold_comes_back_from_the_journal_as_it_was),
         cmocka_unit_test(a_hold_whose_seat_was_sold_or_moved_on_does_not_come_back),
         cmocka_unit_test(nonsense_from_a_journal_is_refused),
+        cmocka_unit_test(seats_that_went_free_are_held_again_for_a_late_payment),
+        cmocka_unit_test(a_late_payment_takes_no_seat_from_anybody),
+        cmocka_unit_test(a_late_payment_whose_hold_nobody_remembers_is_held_too),
         cmocka_unit_test(the_ledger_is_told_the_newest_state_of_each_seat_once),
         cmocka_unit_test(what_its_own_transactions_wrote_the_ledger_is_not_told),
         cmocka_unit_test(a_refund_frees_the_seats_at_its_own_number),
