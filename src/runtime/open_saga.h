@@ -1,5 +1,5 @@
 /* One saga that the cashier has open: who waits for it, the command or call that is out for it, what came of that.
- * Private to runtime/cashier.c and open_saga.c; everything on the cashier's thread. */
+ * Private to the cashier's files; everything on the cashier's thread. */
 #ifndef ONSALE_RUNTIME_OPEN_SAGA_H
 #define ONSALE_RUNTIME_OPEN_SAGA_H
 
@@ -65,15 +65,24 @@ void open_saga_act(struct open_saga *open, enum saga_action action);
 /* The timer has gone off. */
 void open_saga_fire(struct open_saga *open);
 
-/* Prepares the command that writes the booking as it is now, in the state saga.target. */
+/* Until `at_ms`, or the hold's store deadline. */
+void open_saga_sleep(struct open_saga *open, int64_t at_ms);
+
+/* saga_writes.c. Prepares the command that writes the booking as it is now, in the state saga.target. */
 void open_saga_prepare(struct open_saga *open, enum ledger_kind kind);
 /* Hands it to the ledger; again and again where the ledger is full. */
 void open_saga_submit(struct open_saga *open);
+void open_saga_write_step(struct open_saga *open);
+void open_saga_write_sale(struct open_saga *open);
+void open_saga_write_capture_refused(struct open_saga *open);
 
+/* saga_answers.c. */
 void confirm_answer(struct confirm_call *call);
 void open_saga_add_waiter(struct open_saga *open, struct confirm_call *call);
 void open_saga_answer_all(struct open_saga *open, const struct confirm_outcome *outcome);
 void open_saga_answer_refund(struct open_saga *open, enum result result);
+/* Why it came to nothing, in the fan's terms. */
+void open_saga_outcome_of_failure(struct open_saga *open, struct confirm_outcome *outcome);
 /* Answers who confirms what has come to nothing, though its saga still has money to give back. */
 void open_saga_tell_failure(struct open_saga *open, struct confirm_call *call);
 /* Tells who has waited longest that it is still pending. */
