@@ -15,7 +15,8 @@
 /* The caller's until `done`, with all that it points to. */
 struct webhook_message {
     const char *url;
-    struct bytes headers; /* lines "Name: value\r\n", or none. Content-Length and Host are the sender's */
+    struct bytes
+        headers; /* lines "Name: value\r\n", Content-Type among them. Content-Length and Host are the sender's */
     struct bytes body;
     void *context;
     void (*done)(struct webhook_message *message); /* on the sender's thread */
@@ -40,7 +41,8 @@ MUST_USE enum result webhook_url_check(const char *url);
 
 MUST_USE enum result webhook_sender_new(const struct webhook_sender_settings *settings, struct webhook_sender **sender);
 void webhook_sender_send(struct webhook_sender *sender, struct webhook_message *message);
-/* Ends the thread; what is under way or waits is given up: `done` is called for each, with status 0. */
+/* Ends the thread; what is under way or waits is given up: `done` is called for each, with status 0.
+ * NULL is allowed. */
 void webhook_sender_free(struct webhook_sender *sender);
 
 #endif
