@@ -5,32 +5,18 @@
  *
  * A round: start on the folder of the rounds before, let clients reserve and confirm with mixed cards, kill the server
  * (every third time its sandbox too; every other time in the very moment in which an acknowledgement arrives, with
- * writes to the disk slowed down by strace, where it is allowed to, so that what is said too early is lost), start again, check all that was ever acknowledged, let every payment come to
- * its end, stop by SIGTERM, and run `onsale verify --payments`. The last line is "N passed, N failed". Exit 1 when
- * anything failed; the data folder is then kept, and named.
+ * writes to the disk slowed down by strace, where it is allowed to, so that what is said too early is lost), start
+ * again, check all that was ever acknowledged, let every payment come to its end, stop by SIGTERM, and run `onsale
+ * verify --payments`.
  *
  * Red when: confirm answers before its commit, a saga's step is taken before it is written, or recovery forgets one. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { Server, make_folder, remove_folder, run_onsale, sleep, until } from '../api/harness.mjs';
+import { run_onsale, sleep, until } from '../api/harness.mjs';
+import { kill_among, random_from, rounds_and_seed, run_rounds, start_again } from './rounds.mjs';
 
-const rounds = Number(process.argv[2] ?? 15);
-const seed = Number(process.argv[3] ?? Date.now() % 2 ** 31);
+const { rounds, seed } = rounds_and_seed(15);
 const CLIENTS = 24;
 
-/* Makes every write of the ledger take 5 ms before it begins. -D: the server is our child, strace its grandchild. */
-const slow_disk = ['strace', '-D', '-f', '-qq', '-o', '/dev/null', '-e', 'trace=pwrite64', '-e', 'inject=pwrite64:delay_enter=5000'];
-const strace_works = spawnSync(slow_disk[0], [...slow_disk.slice(1), 'true']).status === 0;
-
-/* mulberry32: small, and the same everywhere. */
-function random_from(state) {
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 const random = random_from(seed);
 const pick = (list) => list[Math.floor(random() * list.length)];
 
@@ -107,21 +93,12 @@ function kills_at_answer(round) {
 async function one_round(server, shows, round) {
   const dead = { now: false };
   const clients = Array.from({ length: CLIENTS }, (_, i) => book_on(server, shows, `fan-${round}-${i}`, dead));
-  const outcome = Promise.all(clients);
-  outcome.catch(() => {});
-  await sleep(300 + Math.floor(random() * 1500));
-  if (round % 3 === 2) {
-    kill_children(server);
-  } else if (kills_at_answer(round)) {
-    dead.at_next_answer = true;
-    await Promise.race([server.ended, sleep(3000)]);
-  }
-  dead.now = true;
-  await server.kill();
-  await outcome;
-  server.exit = undefined;
-  server.wrapper = [];
-  await server.spawn();
+  await kill_among(server, clients, dead, {
+    after: sleep(300 + Math.floor(random() * 1500)),
+    at_answer: kills_at_answer(round),
+    before_kill: () => round % 3 === 2 && kill_children(server),
+  });
+  await start_again(server);
   await check_acknowledged(server);
   await all_settled(server, shows);
   await check_acknowledged(server);
@@ -143,36 +120,16 @@ async function shows_for(server, shows) {
   return { paid: await server.show({ sections, prices: price(5000) }), free: await server.show({ sections, prices: price(0) }) };
 }
 
-async function main() {
-  console.log(`kill loop: ${rounds} rounds, seed ${seed}${strace_works ? '' : ' (strace cannot be used here: no slow disk)'}`);
-  const data = make_folder();
-  let passed = 0;
-  let failed = 0;
-  let server;
-  try {
-    server = await Server.start({ data, keep_data: true });
-    let shows = await shows_for(server, {});
-    await server.kill();
-    for (let round = 0; round < rounds; round++) {
-      server.wrapper = strace_works && kills_at_answer(round) ? slow_disk : [];
-      server.exit = undefined;
-      await server.spawn();
-      shows = await shows_for(server, shows);
-      await one_round(server, shows, round);
-      passed++;
-      console.log(`kill loop: round ${round + 1}: ${acknowledged.size} acknowledged, ${JSON.stringify(seen)}`);
-    }
-    server.stderr = server.stderr.replaceAll(/^strace: .*\n/gm, '');
-    server.check_log();
-    remove_folder(data);
-  } catch (fault) {
-    failed = Math.max(rounds - passed, 1);
-    console.log(`kill loop: FAILED in round ${passed + 1} of seed ${seed}: ${fault.stack}`);
-    console.log(`kill loop: the data is in ${data}; the log's end:\n${server?.stderr?.split('\n').slice(-15).join('\n')}`);
-    server?.child?.kill('SIGKILL');
-  }
-  console.log(`${passed} passed, ${failed} failed`);
-  process.exit(failed ? 1 : 0);
-}
-
-await main();
+let shows = {};
+await run_rounds({
+  name: 'kill loop',
+  rounds,
+  seed,
+  has_slow_disk: kills_at_answer,
+  prepare: async (server) => { shows = await shows_for(server, shows); },
+  round: async (server, round) => {
+    shows = await shows_for(server, shows);
+    await one_round(server, shows, round);
+  },
+  said: () => `${acknowledged.size} acknowledged, ${JSON.stringify(seen)}`,
+});

@@ -7,36 +7,21 @@
  * A round: start on the folder of the rounds before, let clients loose, kill the server (every other time in the very
  * moment in which an answer arrives, with writes to the disk slowed down by strace, where it is allowed to, so that what
  * is said too early is lost), start again, ask every fan's place again. Every third round the show is closed, its record
- * is checked by queue_record.mjs and by `onsale verify --queue`, with every ticket's number, and a new one is opened. The
- * last line is "N passed, N failed". Exit 1 when anything failed; the data folder is then kept, and named.
+ * is checked by queue_record.mjs and by `onsale verify --queue`, with every ticket's number, and a new one is opened.
  *
  * Red when: a join is answered before it is recorded, a pass before the ledger has it, or a start forgets who is inside. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Server, bearer, make_folder, remove_folder, run_onsale, sleep, until } from '../api/harness.mjs';
+import { bearer, run_onsale, sleep, until } from '../api/harness.mjs';
 import { check_record, check_ticket, positions_of, read_record, read_ticket } from '../api/queue_record.mjs';
+import { kill_among, random_from, rounds_and_seed, run_rounds, start_again } from './rounds.mjs';
 
-const rounds = Number(process.argv[2] ?? 6);
-const seed = Number(process.argv[3] ?? Date.now() % 2 ** 31);
+const { rounds, seed } = rounds_and_seed(6);
 const CLIENTS = 24;
 const ROUNDS_A_SHOW = 3;
 const room = { rate_per_minute: 6000, max_active: 150, claim_seconds: 86_400, pass_seconds: 86_400 };
 
-/* Makes every write of the ledger take 5 ms before it begins. -D: the server is our child, strace its grandchild. */
-const slow_disk = ['strace', '-D', '-f', '-qq', '-o', '/dev/null', '-e', 'trace=pwrite64', '-e', 'inject=pwrite64:delay_enter=5000'];
-const strace_works = spawnSync(slow_disk[0], [...slow_disk.slice(1), 'true']).status === 0;
-
-/* mulberry32: small, and the same everywhere. */
-function random_from(state) {
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 const random = random_from(seed);
 
 /* user → {number, position, queue_ticket, pass, end}: all of it acknowledged; `end` is 'asked' once leaving or paying was
@@ -193,62 +178,36 @@ function new_show(server) {
   return server.queue_show({ waiting_room: room, sections: [{ name: '', rows: 100, seats_per_row: 100, category: 'Standard' }], prices: { Standard: { amount: 0, currency: 'EUR' } } });
 }
 
+const kills_at_answer = (round) => round % 2 === 0;
+
 async function one_round(server, show, round) {
   const dead = { now: false };
-  const crowd = Promise.all(Array.from({ length: CLIENTS }, (_, i) => crowd_on(server, show, `fan-${round}-${i}`, dead)));
-  crowd.catch(() => {});
-  await sleep(200 + Math.floor(random() * 900));
-  if (round % 2 === 0) {
-    dead.at_next_answer = true;
-    await Promise.race([server.ended, sleep(3000)]);
-  }
-  dead.now = true;
-  await server.kill();
-  await crowd;
-  server.exit = undefined;
-  server.wrapper = [];
-  await server.spawn();
+  const crowd = Array.from({ length: CLIENTS }, (_, i) => crowd_on(server, show, `fan-${round}-${i}`, dead));
+  await kill_among(server, crowd, dead, { after: sleep(200 + Math.floor(random() * 900)), at_answer: kills_at_answer(round) });
+  await start_again(server);
   await check_fans(server, show, round);
   await some_leave(server, show);
 }
 
-async function main() {
-  console.log(`queue kill: ${rounds} rounds, seed ${seed}${strace_works ? '' : ' (strace cannot be used here: no slow disk)'}`);
-  const data = make_folder();
-  let passed = 0;
-  let failed = 0;
-  let server;
-  try {
-    server = await Server.start({ data, keep_data: true });
-    let show = await new_show(server);
-    for (let round = 0; round < rounds; round++) {
-      await server.kill();
-      server.wrapper = strace_works && round % 2 === 0 ? slow_disk : [];
-      server.exit = undefined;
-      await server.spawn();
-      await one_round(server, show, round);
-      if (round % ROUNDS_A_SHOW === ROUNDS_A_SHOW - 1 || round === rounds - 1) {
-        await check_closed(server, show, data);
-        show = await new_show(server);
-      }
-      passed++;
-      console.log(`queue kill: round ${round + 1}: ${JSON.stringify(seen)}`);
+let show;
+await run_rounds({
+  name: 'queue kill',
+  rounds,
+  seed,
+  has_slow_disk: kills_at_answer,
+  prepare: async (server) => { show = await new_show(server); },
+  round: async (server, round) => {
+    await one_round(server, show, round);
+    if (round % ROUNDS_A_SHOW === ROUNDS_A_SHOW - 1 || round === rounds - 1) {
+      await check_closed(server, show, server.data);
+      show = await new_show(server);
     }
+  },
+  finish: async (server) => {
     server.child.kill('SIGTERM');
     assert.deepEqual(await server.ended, { code: 0, signal: null });
-    const audit = await run_onsale(['verify', '--data', data]);
+    const audit = await run_onsale(['verify', '--data', server.data]);
     assert.equal(audit.code, 0, `verify: ${audit.stdout}${audit.stderr}`);
-    server.stderr = server.stderr.replaceAll(/^strace: .*\n/gm, '');
-    server.check_log();
-    remove_folder(data);
-  } catch (fault) {
-    failed = Math.max(rounds - passed, 1);
-    console.log(`queue kill: FAILED in round ${passed + 1} of seed ${seed}: ${fault.stack}`);
-    console.log(`queue kill: the data is in ${data}; the log's end:\n${server?.stderr?.split('\n').slice(-15).join('\n')}`);
-    server?.child?.kill('SIGKILL');
-  }
-  console.log(`${passed} passed, ${failed} failed`);
-  process.exit(failed ? 1 : 0);
-}
-
-await main();
+  },
+  said: () => JSON.stringify(seen),
+});
