@@ -93,7 +93,7 @@
 #define LIMIT_OPEN_SAGAS 65536     /* over it confirm is 503 */
 #define LIMIT_LEDGER_QUEUE 65536   /* commands waiting for a commit; over it 503 */
 #define LIMIT_LEDGER_GROUP 256     /* commands in one commit */
-#define LIMIT_GATEWAY_CONNECTIONS 128
+#define LIMIT_GATEWAY_CONNECTIONS 256
 #define LIMIT_PAYMENT_ATTEMPTS 10
 
 /* the sandbox, our own payment gateway */
