@@ -137,6 +137,96 @@ const running = new Set();
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => process.exit(1));
 
+/* A gateway of one's own, which outlives a server that is killed and can be stopped apart from it:
+ *
+ *     const gateway = await Sandbox.start();
+ *     const server = await Server.start(gateway.for_server());
+ *     gateway.pause();                       → it takes connections, and answers nobody
+ *     await gateway.intents();               → every payment intent there is
+ *     await server.stop(); await gateway.stop(); */
+export class Sandbox {
+  static async start({ args = [], env = {} } = {}) {
+    const gateway = new Sandbox();
+    gateway.data = make_folder();
+    gateway.args = args;
+    gateway.env = env;
+    gateway.address = '127.0.0.1:0';
+    gateway.secret = 'sk_test_checks';
+    await gateway.spawn();
+    return gateway;
+  }
+
+  /* At the address that it had before, if there is one. */
+  async spawn() {
+    const told = join(this.data, 'listen.json');
+    rmSync(told, { force: true });
+    this.stderr ??= '';
+    this.child = spawn(onsale, ['sandbox', '--listen', this.address, '--data', this.data, ...this.args], { env: { ...process.env, ...this.env }, stdio: ['ignore', 'ignore', 'pipe'] });
+    const { child } = this;
+    running.add(child);
+    child.stderr.on('data', (text) => { this.stderr += text; });
+    this.ended = once(child, 'close').then(([code, signal]) => { running.delete(child); return { code, signal }; });
+    this.address = await until('the sandbox says where it is', () => {
+      try {
+        return JSON.parse(readFileSync(told, 'utf8')).sandbox;
+      } catch {
+        return null;
+      }
+    }, START_MS);
+    this.base = `http://${this.address}`;
+  }
+
+  for_server() {
+    return { payments: this.base, env: { ONSALE_PAYMENTS_KEY: this.secret } };
+  }
+
+  /* One call: {status, headers, json}. `form` given: a POST. */
+  async call(path, form, { key } = {}) {
+    const headers = { ...bearer(this.secret), ...(key && { 'Idempotency-Key': key }) };
+    if (form) headers['Content-Type'] = 'application/x-www-form-urlencoded';
+    return exchange(this.base, form ? 'POST' : 'GET', `/v1/${path}`, { headers, body: form && new URLSearchParams(form).toString() });
+  }
+
+  /* All of a list, newest first. */
+  async list(kind) {
+    const all = [];
+    for (let after = ''; ;) {
+      const { status, json } = await this.call(`${kind}?limit=100${after}`);
+      assert.equal(status, 200);
+      all.push(...json.data);
+      if (!json.has_more) return all;
+      after = `&starting_after=${json.data.at(-1).id}`;
+    }
+  }
+
+  intents() {
+    return this.list('payment_intents');
+  }
+
+  events() {
+    return this.list('events');
+  }
+
+  pause() {
+    this.child.kill('SIGSTOP');
+  }
+
+  go_on() {
+    this.child.kill('SIGCONT');
+  }
+
+  /* The process ends at once; spawn() begins it again on the same state. */
+  async kill() {
+    this.child.kill('SIGKILL');
+    await this.ended;
+  }
+
+  async stop() {
+    await this.kill();
+    remove_folder(this.data);
+  }
+}
+
 export class Server {
   static async start({ data, args = [], env = {}, payments = 'sandbox', ready = true, keep_data = false, wrapper = [] } = {}) {
     const server = new Server();
