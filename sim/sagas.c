@@ -279,6 +279,8 @@ static void act(struct world *world, uint32_t slot, enum saga_action action) {
     case SAGA_DO_UNSELL:
         submit(world, slot, LEDGER_CANCEL_SOLD);
         break;
+    case SAGA_DO_TAKE_SEATS:
+        world_broken(world, "nobody looks again at booking %u", open->row);
     case SAGA_DO_WAIT:
         open->waiting = true;
         sleep_until(world, slot, open->saga.retry_ms);

@@ -79,21 +79,35 @@ enum saga_action {
 };
 
 struct saga {
+    /* set by who drives it */
     struct booking booking; /* as the ledger holds it, but for the fields that the write under way changes */
-    enum saga_state target; /* the state that is being written */
-    enum saga_action after; /* what the wait is for */
     bool has_token;         /* the fan's payment token is at hand (never stored; lost in a restart) */
+    bool answer_read; /* of the last call that failed, and was no RETRIEVE: it ended with an answer, its key is used up
+                       */
+    bool looks_again; /* started at an end: the gateway is asked whether it agrees */
+    bool is_resumed;  /* started in REVIEW by a human: driven on from what the gateway says */
+    int64_t already_refunded; /* at the gateway, as last asked */
+
+    /* read by who drives it */
+    enum saga_state target; /* the state that is being written */
+    int64_t retry_ms;       /* when the wait is over */
     bool deadline_passed;   /* SAGA_DEADLINE came while something was under way */
-    bool answer_read;       /* the last failed call ended with an answer: its key is used up */
+
+    /* its own */
+    enum saga_action doing; /* what it asked for last */
+    enum saga_action after; /* what the wait is for */
+    bool was_busy;          /* the gateway was at it for a while, in this state */
+    bool keys_are_new;      /* no call was made with this attempt's keys, and others may be in doubt */
     uint32_t tries;         /* failures in this state so far */
     uint32_t refusals;      /* of them, those where the gateway refused the call as it was */
     uint32_t round;         /* of the idempotency key in this state */
     uint32_t era;          /* of the idempotency keys in this state: the hours after which they were given up for old */
-    int64_t keys_since_ms; /* when the keys of this era began to be used; 0: none has been */
-    bool looks_again;      /* started at an end: the gateway is asked whether it agrees */
-    bool is_resumed;       /* started in REVIEW by a human: driven on from what the gateway says */
-    int64_t retry_ms;
-    int64_t already_refunded; /* at the gateway, as last asked */
+    int64_t since_ms;      /* when this state was written */
+    int64_t keys_since_ms; /* when the keys of this era began to be used, or could have; 0: none has been */
+    int64_t doubt_ends_ms; /* until then a call that nobody waits for any more may still take effect */
+    int64_t asked_ms;      /* when the last RETRIEVE was asked for */
+    int64_t hinted_ms;     /* … for a hint */
+    int64_t refunded_before; /* what had been given back when a refund was last asked for in this state */
 };
 
 /* What a gateway's answer means to the saga. */
