@@ -96,6 +96,11 @@
 #define LIMIT_GATEWAY_CONNECTIONS 256
 #define LIMIT_PAYMENT_ATTEMPTS 10
 
+/* what others are told */
+#define LIMIT_WEBHOOK_WINDOW 32               /* events under way at once */
+#define LIMIT_WEBHOOK_BYTES (2 * 1024 * 1024) /* an event as it is sent; a longer one is given up */
+#define LIMIT_WEBHOOK_SECRETS 4               /* while they are changed */
+
 /* the sandbox, our own payment gateway */
 #define LIMIT_SANDBOX_CONNECTIONS 4096
 #define LIMIT_SANDBOX_BODY_BYTES (32 * 1024)    /* a form; over it 413 */

@@ -159,7 +159,7 @@ static void finish(struct webhook_message *message, unsigned status, const char 
     message->status = status;
     if (why)
         snprintf(message->why, sizeof message->why, "%s", why);
-    else if (status < 200 || status > 299)
+    else if (!webhook_was_taken(message))
         snprintf(message->why, sizeof message->why, "%u", status);
     else
         message->why[0] = '\0';

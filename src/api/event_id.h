@@ -1,0 +1,14 @@
+/* The id of an event that others are told of: "evt_" with twelve digits of the ledger that it comes from and its number
+ * in that ledger's outbox, so that two shops may report to one receiver. The same at every delivery. */
+#ifndef ONSALE_API_EVENT_ID_H
+#define ONSALE_API_EVENT_ID_H
+
+#include "bookings/ledger.h"
+
+#define EVENT_ID_BYTES (sizeof "evt_0123456789ab_18446744073709551615")
+
+void event_id_format(const struct ledger *ledger, uint64_t number, char text[static EVENT_ID_BYTES]);
+/* False unless it is the id of an event of this ledger. */
+bool event_id_parse(const struct ledger *ledger, struct bytes text, uint64_t *number);
+
+#endif
