@@ -12,6 +12,7 @@
 #define LIMIT_HEADER_FIELDS 100             /* over it: 431 */
 #define LIMIT_FAN_BODY_BYTES (16 * 1024)    /* body of a fan's call */
 #define LIMIT_ADMIN_BODY_BYTES (64 * 1024)  /* body of an operator's call, but for the two below */
+#define LIMIT_GATEWAY_EVENT_BYTES (256 * 1024) /* a webhook of the payment gateway */
 #define LIMIT_PLAN_BYTES (48 * 1024 * 1024) /* a seating plan */
 #define LIMIT_REACTORS 64
 #define LIMIT_LISTENERS 4                      /* of one reactor */
@@ -95,6 +96,7 @@
 #define LIMIT_LEDGER_GROUP 256     /* commands in one commit */
 #define LIMIT_GATEWAY_CONNECTIONS 256
 #define LIMIT_PAYMENT_ATTEMPTS 10
+#define LIMIT_CANCEL_SECONDS 31622400 /* before the start: a year */
 
 /* what others are told */
 #define LIMIT_WEBHOOK_WINDOW 32               /* events under way at once */
@@ -109,6 +111,7 @@
 #define LIMIT_SANDBOX_OBJECTS (1 << 20)         /* intents, charges, refunds: so many of each; over it 429 */
 #define LIMIT_SANDBOX_KEYS (1 << 22)            /* idempotency keys of the last 24 hours; over it 429 */
 #define LIMIT_SANDBOX_DELAYED LIMIT_SANDBOX_CONNECTIONS
+#define LIMIT_SANDBOX_DELIVERIES (1 << 18) /* events that wait in memory for the webhook; more wait on the tape */
 
 static_assert(LIMIT_SANDBOX_DETAILS_BYTES * 5 < LIMIT_SANDBOX_RECORD_BYTES,
               "a record holds two objects' and an answer's");

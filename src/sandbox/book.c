@@ -2,6 +2,7 @@
 #include "base/hash.h"
 #include "base/panic.h"
 #include "sandbox/cards.h"
+#include "sandbox/webhook.h"
 
 #include <stdlib.h>
 
@@ -93,8 +94,21 @@ static void set_refund(struct book *book, const struct record *record, struct by
                                    .place = place};
 }
 
+static struct event_entry *event_of(const struct book *book, const struct record *record) {
+    uint32_t index = book_event_index(book, record->head.event - 1);
+    bool found =
+        record->head.event && index < book->event_count && book->events[index].number == record->head.event - 1;
+    return found ? &book->events[index] : NULL;
+}
+
 enum result book_apply(struct book *book, const struct record *record, uint64_t place) {
     const struct record_head *head = &record->head;
+    if (head->kind == RECORD_DELIVERED) {
+        struct event_entry *event = event_of(book, record);
+        if (event)
+            event->owed = false;
+        return RESULT_OK;
+    }
     if (!goes_with(book, record))
         return RESULT_CORRUPT;
     if (!make_all_room(book, head->parts))
@@ -124,8 +138,11 @@ enum result book_apply(struct book *book, const struct record *record, uint64_t 
     if (head->parts & PART_REFUND)
         set_refund(book, record, refund_details, place);
     if (head->event) {
-        book->events[book->event_count++] = (struct event_entry){
-            .number = head->event - 1, .kind = head->kind, .time_ms = head->time_ms, .place = place};
+        book->events[book->event_count++] = (struct event_entry){.number = head->event - 1,
+                                                                 .kind = head->kind,
+                                                                 .owed = head->owed,
+                                                                 .time_ms = head->time_ms,
+                                                                 .place = place};
         book->next_event = head->event;
     }
     return RESULT_OK;
@@ -133,7 +150,11 @@ enum result book_apply(struct book *book, const struct record *record, uint64_t 
 
 bool book_needs(const struct book *book, const struct record *record, uint64_t place, int64_t now_ms) {
     uint8_t parts = record->head.parts;
-    return now_ms - record->head.time_ms < KEY_LIFE_MS ||
+    int64_t age_ms = now_ms - record->head.time_ms;
+    if (record->head.kind == RECORD_DELIVERED)
+        return age_ms < WEBHOOK_LIFE_MS;
+    const struct event_entry *event = event_of(book, record);
+    return age_ms < KEY_LIFE_MS || (event && event->owed && age_ms < WEBHOOK_LIFE_MS) ||
            (parts & PART_INTENT && book->intents[record->intent.number].place == place) ||
            (parts & PART_CHARGE && book->charges[record->charge.number].place == place) ||
            (parts & PART_REFUND && book->refunds[record->refund.number].place == place);

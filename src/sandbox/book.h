@@ -33,7 +33,8 @@ struct refund_entry {
 
 struct event_entry {
     uint32_t number;
-    uint32_t kind; /* enum record_kind */
+    uint16_t kind; /* enum record_kind */
+    bool owed;     /* the webhook is still to have it */
     int64_t time_ms;
     uint64_t place;
 };

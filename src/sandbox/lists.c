@@ -13,7 +13,8 @@ struct list {
     uint32_t count; /* of all there is; an item's index is its age */
     int64_t created_from_s, created_until_s;
     uint32_t intent; /* refunds of this intent only; UINT32_MAX: all */
-    uint32_t kind;   /* events of this kind only; RECORD_KIND_COUNT: all */
+    uint32_t kinds;  /* events of these kinds only: bits */
+    int delivered;   /* 1: events that the webhook has had only; 0: those it is owed; -1: all */
     uint32_t limit;
     uint32_t below, above; /* indices: of the page's items, all are below the one and above the other − 1 */
     bool upwards;          /* ending_before: the page next to it, not the newest */
@@ -42,7 +43,8 @@ static bool is_wanted(const struct list *list, uint32_t index) {
         created_ms = book->refunds[index].refund.created_ms;
         break;
     default:
-        if (list->kind != RECORD_KIND_COUNT && book->events[index].kind != list->kind)
+        if (!(list->kinds & 1u << book->events[index].kind) ||
+            (list->delivered >= 0 && book->events[index].owed == list->delivered))
             return false;
         /* What is not synced has not happened yet. */
         if (book->events[index].place >= tape_synced_to(list->sandbox->tape))
@@ -144,12 +146,40 @@ static bool read_page(struct list *list) {
     return true;
 }
 
+/* type=payment_intent.* or types[]=…: all that one of them names. */
+static bool read_event_filters(struct list *list) {
+    struct sandbox *sandbox = list->sandbox;
+    const struct form *form = &sandbox->form;
+    struct bytes type = form_value(form, "type"), delivered = form_value(form, "delivery_success");
+    bool some = false;
+    list->kinds = type.at ? event_kinds(type) : 0;
+    for (unsigned i = 0; i < form->count; i++) {
+        if (!bytes_start_with(form->pairs[i].name, BYTES("types[")))
+            continue;
+        list->kinds |= event_kinds(form->pairs[i].value);
+        some = true;
+    }
+    if (type.at && some) {
+        verdict_refuse(&sandbox->verdict, GATEWAY_ERROR_PARAMETERS_EXCLUSIVE, "types",
+                       "You may only specify one of these parameters: type, types.");
+        return false;
+    }
+    if (!type.at && !some)
+        list->kinds = UINT32_MAX;
+    list->delivered = bytes_equal(delivered, BYTES("true")) ? 1 : bytes_equal(delivered, BYTES("false")) ? 0 : -1;
+    if (delivered.at && list->delivered < 0) {
+        verdict_refuse(&sandbox->verdict, GATEWAY_ERROR_PARAMETER_INVALID, "delivery_success", "Invalid boolean: %.*s",
+                       (int)(delivered.length < 100 ? delivered.length : 100), delivered.at);
+        return false;
+    }
+    return true;
+}
+
 static bool read_filters(struct list *list) {
     struct sandbox *sandbox = list->sandbox;
-    struct bytes intent = form_value(&sandbox->form, "payment_intent"), type = form_value(&sandbox->form, "type");
+    struct bytes intent = form_value(&sandbox->form, "payment_intent");
     struct bytes charge = form_value(&sandbox->form, "charge");
     list->intent = UINT32_MAX;
-    list->kind = RECORD_KIND_COUNT;
     if (intent.at || charge.at) {
         const struct intent_entry *entry = intent.at ? book_intent(&sandbox->book, intent) : NULL;
         const struct charge_entry *of = charge.at ? book_charge(&sandbox->book, charge) : NULL;
@@ -160,9 +190,7 @@ static bool read_filters(struct list *list) {
         }
         list->intent = entry ? entry->intent.number : of->charge.intent;
     }
-    if (type.at)
-        list->kind = event_kind(type);
-    return true;
+    return read_event_filters(list);
 }
 
 bool sandbox_list(struct sandbox *sandbox, enum route route, uint8_t expansions, struct buffer *body) {

@@ -81,7 +81,7 @@ struct refund {
 };
 static_assert(sizeof(struct refund) == 40, "no padding: it stands on the tape");
 
-/* What a record tells; each but the first two is an event too. */
+/* What a record tells; each from RECORD_CREATED to RECORD_REFUNDED is an event too. The numbers are stored. */
 enum record_kind {
     RECORD_ANSWERED, /* nothing changed; an answer to keep */
     RECORD_NOTED,    /* an intent's counters changed */
@@ -92,6 +92,7 @@ enum record_kind {
     RECORD_SUCCEEDED,
     RECORD_CANCELED,
     RECORD_REFUNDED,
+    RECORD_DELIVERED, /* `event` has reached the webhook */
     RECORD_KIND_COUNT
 };
 
@@ -117,7 +118,7 @@ struct record_head {
     int64_t time_ms;
     struct id key;     /* hash of the idempotency key; none: without one */
     struct id request; /* hash of route and parameters */
-    uint32_t event;    /* its number + 1; 0: no event */
+    uint32_t event;    /* its number + 1; 0: no event. Of RECORD_DELIVERED: which one */
     uint32_t body_length;
     uint32_t details_length;        /* of the intent */
     uint32_t refund_details_length; /* of the refund */
@@ -127,7 +128,7 @@ struct record_head {
     uint8_t expansions;
     uint8_t ending; /* of the first answer; a replay of ENDING_CUT is answered, one of ENDING_HANG never is */
     uint8_t parts;
-    uint8_t reserved;
+    uint8_t owed; /* an event that the webhook is to have */
 };
 static_assert(sizeof(struct record_head) == 64, "no padding: it stands on the tape");
 

@@ -4,7 +4,6 @@
  * made: answers leave in the order in which they were made.
  */
 #include "sandbox/sandbox_state.h"
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/panic.h"
 
@@ -132,11 +131,6 @@ void pending_synced(struct sandbox *sandbox) {
     }
 }
 
-static void set_alarm(struct sandbox *sandbox) {
-    struct deadline *first = deadlines_first(&sandbox->deadlines);
-    alarm_set(sandbox->alarm, first ? first->at_ms * 1000 : INT64_MAX);
-}
-
 bool pending_delay(struct sandbox *sandbox, struct pending *pending, struct exchange *exchange, int64_t delay_ms,
                    const struct id *key, const struct id *request) {
     struct delayed *delayed = sandbox->deadlines.count < LIMIT_SANDBOX_DELAYED ? calloc(1, sizeof *delayed) : NULL;
@@ -152,7 +146,7 @@ bool pending_delay(struct sandbox *sandbox, struct pending *pending, struct exch
     sandbox->first_delayed = delayed;
     pending->ref = exchange_park(exchange);
     deadlines_set(&sandbox->deadlines, &delayed->deadline, clock_monotonic_us() / 1000 + delay_ms);
-    set_alarm(sandbox);
+    sandbox_set_alarm(sandbox);
     return true;
 }
 
@@ -173,17 +167,16 @@ void pending_due(struct sandbox *sandbox) {
         struct delayed *delayed = (struct delayed *)first;
         sandbox->book.intents[delayed->attempt.intent].busy = false;
         verdict_reset(&sandbox->verdict);
-        operation_charge(&sandbox->book, &delayed->attempt, clock_now_ms(), &sandbox->verdict);
+        operation_charge(&sandbox->book, &delayed->attempt, sandbox_now_ms(sandbox), &sandbox->verdict);
         if (!sandbox_commit(sandbox, &delayed->key, &delayed->request) && !id_is_none(&delayed->key)) {
             /* Nothing happened: the key is free again, as if its time were over. */
-            struct key_entry *entry = book_key(&sandbox->book, &delayed->key, clock_now_ms());
+            struct key_entry *entry = book_key(&sandbox->book, &delayed->key, sandbox_now_ms(sandbox));
             entry->place = entry->time_ms = 0;
         }
         sandbox_write_answer(sandbox, delayed->answer);
         pending_settle_parked(sandbox, delayed->answer);
         forget(sandbox, delayed);
     }
-    set_alarm(sandbox);
 }
 
 static void cut(struct exchange_ref ref) {

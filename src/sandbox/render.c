@@ -231,11 +231,16 @@ static const char *const event_types[RECORD_KIND_COUNT] = {
     [RECORD_REFUNDED] = "charge.refunded",
 };
 
-uint32_t event_kind(struct bytes type) {
-    for (uint32_t i = 0; i < RECORD_KIND_COUNT; i++)
-        if (event_types[i] && bytes_equal(type, bytes_of(event_types[i])))
-            return i;
-    return RECORD_ANSWERED;
+uint32_t event_kinds(struct bytes type) {
+    bool open = type.length && type.at[type.length - 1] == '*';
+    struct bytes start = {type.at, type.length - open};
+    uint32_t kinds = 0;
+    for (uint32_t i = 0; i < RECORD_KIND_COUNT; i++) {
+        struct bytes name = bytes_of(event_types[i]);
+        if (name.at && (open ? bytes_start_with(name, start) : bytes_equal(name, type)))
+            kinds |= 1u << i;
+    }
+    return kinds;
 }
 
 void render_event(struct json_writer *writer, const struct record *record) {

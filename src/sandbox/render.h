@@ -26,8 +26,8 @@ void render_error(struct buffer *out, enum gateway_error error, const char *para
 void render_intent(struct json_writer *writer, const struct record *record, unsigned expansions);
 void render_charge(struct json_writer *writer, const struct record *record);
 void render_refund(struct json_writer *writer, const struct record *record, unsigned expansions);
-/* The kind of record that is an event of that type; RECORD_ANSWERED, which is no event, where there is none. */
-uint32_t event_kind(struct bytes type);
+/* The kinds of record that are events of that type, as bits: "payment_intent.created", "payment_intent.*". 0: none. */
+uint32_t event_kinds(struct bytes type);
 /* The record has to be an event. */
 void render_event(struct json_writer *writer, const struct record *record);
 

@@ -28,16 +28,33 @@ static void open_synced(struct envelope *envelope, void *reactor) {
     (void)reactor;
     struct sandbox *sandbox = OWNER(envelope, synced_envelope);
     atomic_store(&sandbox->synced_sent, false);
-    if (!sandbox->closing)
-        pending_synced(sandbox);
+    if (sandbox->closing)
+        return;
+    pending_synced(sandbox);
+    if (sandbox->deliveries) {
+        deliveries_due(sandbox->deliveries);
+        sandbox_set_alarm(sandbox);
+    }
 }
 
 static void open_alarm(struct envelope *envelope, void *reactor) {
     (void)reactor;
     struct sandbox *sandbox = OWNER(envelope, alarm_envelope);
     atomic_store(&sandbox->alarm_sent, false);
-    if (!sandbox->closing)
-        pending_due(sandbox);
+    if (sandbox->closing)
+        return;
+    pending_due(sandbox);
+    if (sandbox->deliveries)
+        deliveries_due(sandbox->deliveries);
+    sandbox_set_alarm(sandbox);
+}
+
+void sandbox_set_alarm(struct sandbox *sandbox) {
+    struct deadline *first = deadlines_first(&sandbox->deadlines);
+    int64_t at_ms = first ? first->at_ms : INT64_MAX;
+    int64_t delivery_ms = sandbox->deliveries ? deliveries_next_ms(sandbox->deliveries) : INT64_MAX;
+    at_ms = delivery_ms < at_ms ? delivery_ms : at_ms;
+    alarm_set(sandbox->alarm, at_ms == INT64_MAX ? INT64_MAX : at_ms * 1000);
 }
 
 static void open_stop(struct envelope *envelope, void *reactor) {
@@ -101,7 +118,7 @@ static enum result open_tape(struct sandbox *sandbox, const char *folder, char *
     enum result result = tape_open(path, take_over, sandbox, &sandbox->tape, detail, detail_size);
     if (result != RESULT_OK || tape_end(sandbox->tape) < REWRITE_BYTES)
         return result;
-    struct keeping keeping = {.sandbox = sandbox, .now_ms = clock_now_ms()};
+    struct keeping keeping = {.sandbox = sandbox, .now_ms = sandbox_now_ms(sandbox)};
     struct tape *again;
     result = tape_open(path, weigh, &keeping, &again, detail, detail_size);
     if (result != RESULT_OK)
@@ -151,6 +168,19 @@ static enum result tell_where(const struct sandbox *sandbox, const char *folder,
     return result;
 }
 
+/* What an earlier process still owed goes out as soon as the reactor runs. */
+static enum result open_webhook(struct sandbox *sandbox, const struct sandbox_settings *settings, char *detail,
+                                size_t detail_size) {
+    enum result result = deliveries_new(sandbox, settings->webhook_url, settings->webhook_secret, &sandbox->deliveries);
+    if (result == RESULT_INVALID_FIELD)
+        snprintf(detail, detail_size,
+                 "cannot send webhooks to '%s': it has to be https://…, or http:// on this machine",
+                 settings->webhook_url);
+    if (result == RESULT_OK)
+        send_once(sandbox, &sandbox->alarm_envelope, &sandbox->alarm_sent);
+    return result;
+}
+
 static enum result set_up(struct sandbox *sandbox, const struct sandbox_settings *settings, char *detail,
                           size_t detail_size) {
     struct reactor_settings reactor_settings = {
@@ -174,6 +204,8 @@ static enum result set_up(struct sandbox *sandbox, const struct sandbox_settings
         result = alarm_new(alarm_rang, sandbox, &sandbox->alarm);
     if (result == RESULT_OK)
         result = tape_start(sandbox->tape, &listener);
+    if (result == RESULT_OK && settings->webhook_url)
+        result = open_webhook(sandbox, settings, detail, detail_size);
     if (result == RESULT_OK)
         result = listen_at(sandbox, settings, detail, detail_size);
     if (result == RESULT_OK)
@@ -190,6 +222,7 @@ enum result sandbox_open(const struct sandbox_settings *settings, struct sandbox
         return RESULT_OVERLOADED;
     }
     fresh->lock = -1;
+    fresh->clock_offset_ms = settings->clock_offset_s * 1000;
     fresh->last_pending = &fresh->first_pending;
     fresh->synced_envelope.open = open_synced;
     fresh->alarm_envelope.open = open_alarm;
@@ -225,12 +258,14 @@ void sandbox_stop(struct sandbox *sandbox) {
 void sandbox_close(struct sandbox *sandbox) {
     sandbox->closing = true;
     alarm_free(sandbox->alarm);
+    deliveries_stop(sandbox->deliveries);
     if (sandbox->tape)
         tape_close(sandbox->tape);
     if (sandbox->reactor) {
         pending_abandon(sandbox);
         reactor_free(sandbox->reactor);
     }
+    deliveries_free(sandbox->deliveries);
     pending_release(sandbox);
     deadlines_release(&sandbox->deadlines);
     book_release(&sandbox->book);

@@ -1,12 +1,14 @@
-/* What a running sandbox is made of; for sandbox.c, service.c, lists.c and pending.c only. All but `stopping` and
- * `failed` is owned by the reactor's thread. */
+/* What a running sandbox is made of; for sandbox.c, service.c, lists.c, pending.c and deliveries.c only. All but
+ * `stopping` and `failed` is owned by the reactor's thread. */
 #ifndef ONSALE_SANDBOX_STATE_H
 #define ONSALE_SANDBOX_STATE_H
 
 #include "base/deadlines.h"
 #include "net/http.h"
 #include "net/reactor.h"
+#include "base/clock.h"
 #include "sandbox/alarm.h"
+#include "sandbox/deliveries.h"
 #include "sandbox/operations.h"
 #include "sandbox/tape.h"
 
@@ -45,6 +47,8 @@ struct sandbox {
     struct tape *tape;
     struct reactor *reactor;
     struct alarm *alarm;
+    struct deliveries *deliveries; /* NULL: no webhook */
+    int64_t clock_offset_ms;
 
     struct book book;
     struct verdict verdict;
@@ -62,6 +66,14 @@ struct sandbox {
     atomic_bool synced_sent, alarm_sent, stop_sent;
     atomic_bool failed;
 };
+
+/* The time that objects and keys live by. */
+static inline int64_t sandbox_now_ms(const struct sandbox *sandbox) {
+    return clock_now_ms() + sandbox->clock_offset_ms;
+}
+
+/* sandbox.c: wakes the reactor for the next slow card or webhook that is due. */
+void sandbox_set_alarm(struct sandbox *sandbox);
 
 /* service.c: the HTTP side. */
 extern const struct http_service sandbox_service_template;

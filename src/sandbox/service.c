@@ -8,7 +8,6 @@
  * Nothing is kept for a request that was refused before anything was executed: a missing parameter, an unknown id.
  */
 #include "sandbox/sandbox_state.h"
-#include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/panic.h"
@@ -59,8 +58,10 @@ bool sandbox_commit(struct sandbox *sandbox, const struct id *key, const struct 
         head->key = *key;
         head->request = *request;
     }
-    if (head->kind >= RECORD_CREATED)
+    if (head->kind >= RECORD_CREATED) {
         head->event = sandbox->book.next_event + 1;
+        head->owed = sandbox->deliveries != NULL;
+    }
     sandbox->encoded.length = 0;
     sandbox->encoded.full = false;
     object_record_write(&sandbox->encoded, &verdict->record);
@@ -338,7 +339,8 @@ static void answer_post(struct call *call) {
 
 static void handle(void *context, struct exchange *exchange, const struct http_request *request) {
     struct sandbox *sandbox = context;
-    struct call call = {.sandbox = sandbox, .exchange = exchange, .request = request, .now_ms = clock_now_ms()};
+    struct call call = {
+        .sandbox = sandbox, .exchange = exchange, .request = request, .now_ms = sandbox_now_ms(sandbox)};
     call.pending = pending_new(sandbox, exchange);
     if (!call.pending) {
         exchange_abort(exchange);
