@@ -242,8 +242,8 @@ struct ledger {
     uint32_t epoch;                      /* higher at every start */
     char installation[ID_UUID_TEXT + 1]; /* the ledger's own id, made with it: events say it as their source */
 
-    /* Called on the ledger's thread after a commit that put events into the outbox; set before the first submit(), or
-     * NULL. */
+    /* Called on the ledger's thread after a commit that put events into the outbox, or revived some; set before the
+     * first submit(), or NULL. */
     void (*outbox_filled)(void *context);
     void *outbox_context;
 
@@ -279,8 +279,8 @@ struct ledger {
     MUST_USE enum result (*read_queue)(struct ledger_reader *reader, const struct id *show_id, uint32_t *ceiling,
                                        bool (*row)(void *context, const struct admission *admission), void *context);
 
-    /* Events that wait, oldest first: those to be tried by `due_ms`, at most `limit` of them; or with `dead` those
-     * given up, with a number above `after`. */
+    /* Events that wait and are to be tried by `due_ms`, those due the longest first; or with `dead` those given up, by
+     * number. At most `limit` (0: all), with numbers above `after`. */
     MUST_USE enum result (*read_outbox)(struct ledger_reader *reader, bool dead, uint64_t after, int64_t due_ms,
                                         uint32_t limit, bool (*row)(void *context, const struct outbox_event *event),
                                         void *context);
@@ -292,6 +292,9 @@ struct ledger {
     MUST_USE enum result (*read_audit)(struct ledger_reader *reader, const struct id *show_id,
                                        const struct id *booking_id, uint64_t before, uint32_t limit,
                                        bool (*row)(void *context, const struct audit_row *row), void *context);
+    /* The audit's newest row, and its hash: whoever keeps the two can tell later whether anything up to it was changed.
+     */
+    MUST_USE enum result (*read_audit_head)(struct ledger_reader *reader, uint64_t *number, uint8_t hash[static 32]);
 
     /* Commits what waits, checkpoints, closes. No submit after it. */
     void (*close)(void *engine);

@@ -112,10 +112,11 @@ static const struct step steps[] = {
     {sell_together, "SELECT CASE (SELECT count(*) FROM tickets WHERE seat_id IN ('A5', 'A6', 'A7', 'A8')) WHEN 0 THEN "
                     "0 WHEN 3 THEN 1 ELSE 2 END"},
     {cancel_first, "SELECT CASE (SELECT count(*) FROM ticket_history) + (SELECT count(*) FROM audit WHERE action = "
-                   "'cancel') WHEN 0 THEN 0 WHEN 3 THEN 1 ELSE 2 END"},
+                   "'booking.cancelled') WHEN 0 THEN 0 WHEN 3 THEN 1 ELSE 2 END"},
     {sell_again, "SELECT count(*) FROM bookings WHERE booking_id LIKE '%6'"},
-    {block_seat, "SELECT CASE (SELECT count(*) FROM seat_blocks) + (SELECT count(*) FROM audit WHERE action = 'block') "
-                 "WHEN 0 THEN 0 WHEN 2 THEN 1 ELSE 2 END"},
+    {block_seat,
+     "SELECT CASE (SELECT count(*) FROM seat_blocks) + (SELECT count(*) FROM audit WHERE action = 'seats.blocked') "
+     "WHEN 0 THEN 0 WHEN 2 THEN 1 ELSE 2 END"},
     {raise_queue, "SELECT count(*) FROM queues"},
     {admit, "SELECT CASE (SELECT count(*) FROM admissions) + (SELECT count(*) FROM kept_answers WHERE "
             "CAST(body AS TEXT) LIKE '%pass%') WHEN 0 THEN 0 WHEN 2 THEN 1 ELSE 2 END"},

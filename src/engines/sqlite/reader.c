@@ -6,29 +6,15 @@
 #include "base/log.h"
 #include "base/panic.h"
 #include "engines/sqlite/database.h"
+#include "engines/sqlite/reader_private.h"
 #include "engines/sqlite/rows.h"
 
 #define READER_CACHE_KIB 1024
-
-enum read_statement {
-#define STATEMENT(name, sql) READ_##name,
-#include "engines/sqlite/read_statements.def"
-#undef STATEMENT
-    READ_STATEMENT_COUNT
-};
 
 static const char *const statement_texts[READ_STATEMENT_COUNT] = {
 #define STATEMENT(name, sql) sql,
 #include "engines/sqlite/read_statements.def"
 #undef STATEMENT
-};
-
-struct ledger_reader {
-    sqlite3 *db;
-    sqlite3_stmt *statements[READ_STATEMENT_COUNT];
-    atomic_int *count;
-    struct booking booking; /* the row that a callback is shown, and its seats' ids */
-    struct buffer storage;
 };
 
 static void reader_free(struct ledger_reader *reader) {
@@ -40,8 +26,7 @@ static void reader_free(struct ledger_reader *reader) {
     free(reader);
 }
 
-/* What a statement that did not give what was asked came to. */
-static enum result failed(struct ledger_reader *reader) {
+enum result reader_failed(struct ledger_reader *reader) {
     log_error("the ledger cannot be read", LOG_STRING("why", sqlite3_errmsg(reader->db)),
               LOG_INT("code", sqlite3_extended_errcode(reader->db)));
     int code = sqlite3_errcode(reader->db) & 0xff;
@@ -67,7 +52,7 @@ enum result reader_open(const char *path, const char *vfs, int busy_ms, atomic_i
     for (int i = 0; i < READ_STATEMENT_COUNT; i++) {
         if (sqlite3_prepare_v3(opened->db, statement_texts[i], -1, SQLITE_PREPARE_PERSISTENT, &opened->statements[i],
                                NULL) != SQLITE_OK) {
-            result = failed(opened);
+            result = reader_failed(opened);
             reader_free(opened);
             return result;
         }
@@ -102,7 +87,7 @@ static enum result read_shows(struct ledger_reader *reader, bool (*row)(void *co
             break;
     }
     if (code != SQLITE_ROW && code != SQLITE_DONE)
-        result = failed(reader);
+        result = reader_failed(reader);
     sqlite3_reset(statement);
     return result;
 }
@@ -129,7 +114,7 @@ static enum result read_seats(struct ledger_reader *reader, const struct id *sho
             break;
     }
     if (code != SQLITE_ROW && code != SQLITE_DONE)
-        result = failed(reader);
+        result = reader_failed(reader);
     sqlite3_reset(statement);
     return result;
 }
@@ -142,7 +127,7 @@ static enum result read_one(struct ledger_reader *reader, enum read_statement wh
     int code = sqlite3_step(statement);
     enum result result = code == SQLITE_ROW    ? booking_of_row(statement, booking, storage)
                          : code == SQLITE_DONE ? RESULT_BOOKING_NOT_FOUND
-                                               : failed(reader);
+                                               : reader_failed(reader);
     sqlite3_reset(statement);
     return result;
 }
@@ -172,7 +157,7 @@ static enum result read_each(struct ledger_reader *reader, enum read_statement w
             break;
     }
     if (code != SQLITE_ROW && code != SQLITE_DONE)
-        result = failed(reader);
+        result = reader_failed(reader);
     sqlite3_reset(statement);
     return result;
 }
@@ -180,7 +165,9 @@ static enum result read_each(struct ledger_reader *reader, enum read_statement w
 static enum result read_bookings(struct ledger_reader *reader, const struct booking_filter *filter,
                                  bool (*row)(void *context, const struct booking *booking), void *context) {
     char after[ID_UUID_TEXT], show[ID_UUID_TEXT];
-    sqlite3_stmt *statement = reader->statements[READ_BOOKINGS];
+    bool in_review = filter->payment_state && strcmp(filter->payment_state, "REVIEW") == 0;
+    enum read_statement which = in_review ? READ_REVIEWS : READ_BOOKINGS;
+    sqlite3_stmt *statement = reader->statements[which];
     if (id_is_none(&filter->after))
         bind_text(statement, 1, "g"); /* behind every hex digit */
     else
@@ -194,7 +181,11 @@ static enum result read_bookings(struct ledger_reader *reader, const struct book
     else
         bind_null(statement, 3);
     bind_int(statement, 4, filter->limit ? (int64_t)filter->limit : -1);
-    return read_each(reader, READ_BOOKINGS, row, context);
+    if (filter->payment_state)
+        bind_text(statement, 5, filter->payment_state);
+    else
+        bind_null(statement, 5);
+    return read_each(reader, which, row, context);
 }
 
 static enum result read_unfinished(struct ledger_reader *reader,
@@ -212,7 +203,7 @@ static enum result read_totals(struct ledger_reader *reader, const struct id *sh
     enum result result = RESULT_OK;
     /* The first statement, not reset yet, keeps its snapshot open for the second. */
     if (sqlite3_step(bookings) != SQLITE_ROW || sqlite3_step(tickets) != SQLITE_ROW)
-        result = failed(reader);
+        result = reader_failed(reader);
     else
         *totals = (struct ledger_totals){.confirmed = sqlite3_column_int64(bookings, 0),
                                          .cancelled = sqlite3_column_int64(bookings, 1),
@@ -244,7 +235,7 @@ static bool admission_of_row(sqlite3_stmt *statement, struct admission *admissio
 static enum result read_ceiling(struct ledger_reader *reader, uint32_t *ceiling) {
     sqlite3_stmt *statement = reader->statements[READ_CEILING];
     if (sqlite3_step(statement) != SQLITE_ROW)
-        return failed(reader);
+        return reader_failed(reader);
     int64_t number = sqlite3_column_int64(statement, 0);
     if (number < 0 || number > UINT32_MAX)
         return RESULT_CORRUPT;
@@ -263,7 +254,7 @@ static enum result read_admissions(struct ledger_reader *reader,
         if (!row(context, &admission))
             return RESULT_OK;
     }
-    return code == SQLITE_DONE ? RESULT_OK : failed(reader);
+    return code == SQLITE_DONE ? RESULT_OK : reader_failed(reader);
 }
 
 /* Ceiling and admissions in one snapshot: the first statement, not reset yet, keeps it open for the second. */
@@ -290,7 +281,9 @@ static enum result read_answer(struct ledger_reader *reader, const struct id *ke
     sqlite3_stmt *statement = reader->statements[READ_ANSWER];
     bind_blob(statement, 1, (struct bytes){(const char *)key->at, sizeof key->at});
     int code = sqlite3_step(statement);
-    enum result result = code == SQLITE_ROW ? RESULT_OK : code == SQLITE_DONE ? RESULT_NOT_FOUND : failed(reader);
+    enum result result = code == SQLITE_ROW    ? RESULT_OK
+                         : code == SQLITE_DONE ? RESULT_NOT_FOUND
+                                               : reader_failed(reader);
     if (result == RESULT_OK) {
         struct kept_answer read = {.key = *key, .status = (uint32_t)sqlite3_column_int64(statement, 1)};
         struct bytes hash = column_bytes(statement, 0);
@@ -321,4 +314,5 @@ void reader_fill_port(struct ledger *ledger) {
     ledger->read_totals = read_totals;
     ledger->read_answer = read_answer;
     ledger->read_queue = read_queue;
+    reader_fill_told(ledger);
 }

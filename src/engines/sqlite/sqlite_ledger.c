@@ -30,6 +30,7 @@
 #include "engines/sqlite/database.h"
 #include "engines/sqlite/migrations.h"
 #include "engines/sqlite/reader.h"
+#include "engines/sqlite/rows.h"
 #include "engines/sqlite/writer.h"
 
 #define DEFAULT_BUSY_MS 5000
@@ -50,6 +51,7 @@ struct engine {
     int checkpoint_pages;
     int busy_ms, cache_kib;
     const char *vfs;
+    const struct ledger *ledger; /* the port, for what its owner wants to hear */
     pthread_t thread;
 
     /* any thread */
@@ -159,6 +161,8 @@ static void commit_group(struct engine *engine) {
             group[i]->result = RESULT_LEDGER_UNAVAILABLE;
         answer(engine, group[i], now_us);
     }
+    if (!failed && engine->writer.outbox_filled && engine->ledger->outbox_filled)
+        engine->ledger->outbox_filled(engine->ledger->outbox_context);
     metric_set(METRIC_LEDGER_QUEUE, atomic_load(&engine->waiting));
 }
 
@@ -246,6 +250,14 @@ static void *run(void *context) {
 
 /* ---- closing ---- */
 
+/* Whoever keeps these lines can tell later whether the audit up to here was changed. */
+static void say_head(const struct engine *engine, const char *words) {
+    char hash[2 * CHAIN_HASH_BYTES];
+    hex_encode(engine->writer.now.audit_hash, CHAIN_HASH_BYTES, hash);
+    log_info(words, LOG_INT("number", (int64_t)engine->writer.now.audit_number),
+             LOG_BYTES("hash", ((struct bytes){hash, sizeof hash})));
+}
+
 static void release(struct engine *engine) {
     /* After a failure nothing may be moved out of a log that could not be synced. */
     if (atomic_load(&engine->failed))
@@ -265,6 +277,7 @@ static void close_ledger(void *context) {
     assert(joined == 0);
     assert(atomic_load(&engine->readers) == 0);
     assert(!atomic_load(&engine->submitted) && !engine->oldest);
+    say_head(engine, "the audit ends with this row");
     release(engine);
 }
 
@@ -335,6 +348,26 @@ static bool start_thread(struct engine *engine) {
     return code == 0;
 }
 
+static enum result read_installation(struct engine *engine, const struct detail *detail, struct ledger *ledger) {
+    sqlite3_stmt *statement = NULL;
+    enum result result = RESULT_OK;
+    if (sqlite3_prepare_v2(engine->db, "SELECT installation FROM meta", -1, &statement, NULL) != SQLITE_OK ||
+        sqlite3_step(statement) != SQLITE_ROW) {
+        result = detail_of_sqlite(detail, engine->db, engine->path, "reading its id");
+    } else {
+        struct id id;
+        if (column_uuid(statement, 0, &id)) {
+            id_format_uuid(&id, ledger->installation);
+            ledger->installation[ID_UUID_TEXT] = '\0';
+        } else {
+            detail_set(detail, "'%s' is damaged (its id is none): put the ledger back from a backup", engine->path);
+            result = RESULT_CORRUPT;
+        }
+    }
+    sqlite3_finalize(statement);
+    return result;
+}
+
 static struct engine *engine_new(const struct sqlite_ledger_settings *settings) {
     struct engine *engine = calloc(1, sizeof *engine);
     if (!engine)
@@ -351,14 +384,17 @@ static struct engine *engine_new(const struct sqlite_ledger_settings *settings) 
 }
 
 static enum result open_engine(struct engine *engine, const struct sqlite_ledger_settings *settings,
-                               const struct detail *detail, uint32_t *epoch) {
+                               const struct detail *detail, struct ledger *ledger) {
     enum result result = prepare_file(engine, detail);
     if (result == RESULT_OK)
-        result = raise_epoch(engine, detail, epoch);
+        result = raise_epoch(engine, detail, &ledger->epoch);
+    if (result == RESULT_OK)
+        result = read_installation(engine, detail, ledger);
     if (result != RESULT_OK)
         return result;
-    if (writer_init(&engine->writer, engine->db, settings->locking) != RESULT_OK)
+    if (writer_init(&engine->writer, engine->db, settings) != RESULT_OK)
         return detail_of_sqlite(detail, engine->db, engine->path, "preparing its statements");
+    say_head(engine, "the audit goes on behind this row");
     sqlite3_wal_hook(engine->db, note_wal_pages, engine);
     if (!start_thread(engine)) {
         detail_set(detail, "cannot start the ledger's thread");
@@ -375,25 +411,22 @@ enum result sqlite_ledger_open(const char *folder, const struct sqlite_ledger_se
         detail_set(&detail, "out of memory");
         return RESULT_OVERLOADED;
     }
-    uint32_t epoch = 0;
+    struct ledger opened = {
+        .engine = engine, .submit = submit, .failed = has_failed, .reader_new = reader_new, .close = close_ledger};
     enum result result = name_file(folder, engine->path, &detail);
     if (result == RESULT_OK)
         result = check_for_lost_file(engine->path, &detail);
     if (result == RESULT_OK)
         result = database_open_to_write(engine->path, engine->vfs, engine->busy_ms, &detail, &engine->db);
     if (result == RESULT_OK)
-        result = open_engine(engine, settings, &detail, &epoch);
+        result = open_engine(engine, settings, &detail, &opened);
     if (result != RESULT_OK) {
         release(engine);
         return result;
     }
-    *ledger = (struct ledger){.engine = engine,
-                              .submit = submit,
-                              .failed = has_failed,
-                              .epoch = epoch,
-                              .reader_new = reader_new,
-                              .close = close_ledger};
-    reader_fill_port(ledger);
+    reader_fill_port(&opened);
+    *ledger = opened;
+    engine->ledger = ledger; /* read when the first command was submitted, and so after this */
     return RESULT_OK;
 }
 

@@ -23,6 +23,7 @@ struct sqlite_ledger_settings {
     uint32_t checkpoint_pages; /* pages in the write-ahead log that call for a checkpoint; 0: the default */
     uint32_t busy_ms;          /* how long another process may keep the file locked; 0: 5000 */
     uint32_t cache_kib;        /* the writer's page cache; 0: 16 MiB, a sold-out stadium with its indexes */
+    bool outbox;               /* events are put into the outbox; who delivers none should not have it filled */
     const char *vfs;           /* the SQLite VFS to use; NULL: the system's. For tests that make the disk fail */
 };
 
@@ -35,7 +36,8 @@ struct sqlite_ledger_settings {
  *   CORRUPT         damaged, not an SQLite database, another program's, or a migration that is not the one we know
  *   IO_ERROR        it cannot be opened, read or written
  *
- * ledger->close() frees everything; every reader must have been freed before.
+ * `ledger` stays where it is until it is closed. ledger->close() frees everything; every reader must have been freed
+ * before.
  */
 MUST_USE enum result sqlite_ledger_open(const char *folder, const struct sqlite_ledger_settings *settings,
                                         struct ledger *ledger, char *detail, size_t detail_size);

@@ -11,6 +11,7 @@
 #include <sqlite3.h>
 
 #include "bookings/ledger.h"
+#include "engines/sqlite/chain.h"
 #include "engines/sqlite/sqlite_ledger.h"
 
 enum write_statement {
@@ -20,21 +21,34 @@ enum write_statement {
     WRITE_STATEMENT_COUNT
 };
 
+/* What the writer remembers of the tables, so that it need not ask. Taken back with the writes that moved it. */
+struct remembered {
+    int64_t blocked_seats; /* rows in seat_blocks, so that an empty table costs a sale nothing */
+    uint64_t outbox_number, audit_number;
+    uint8_t audit_hash[CHAIN_HASH_BYTES];
+    uint64_t outbox_stirred; /* rises when there is something new to deliver */
+};
+
 struct writer {
     /* set once */
     sqlite3 *db;
     enum ledger_locking locking;
+    bool has_outbox;
     sqlite3_stmt *statements[WRITE_STATEMENT_COUNT];
 
     /* owned by the ledger's thread */
     bool careful;             /* the last group had to be run twice */
-    int64_t blocked_seats;    /* rows in seat_blocks, so that an empty table costs a sale nothing */
+    bool outbox_filled;       /* the last commit put something to deliver into the outbox */
     uint64_t groups_repeated; /* for the bench */
+    struct remembered now;
     struct buffer seat_ids, seat_amounts;
+    struct buffer row;  /* what was read of a booking */
+    struct buffer told; /* an audit row's detail, or an event's data */
 };
 
-/* Prepares the statements. The connection stays the caller's. IO_ERROR, with SQLite's words on the connection. */
-MUST_USE enum result writer_init(struct writer *writer, sqlite3 *db, enum ledger_locking locking);
+/* Prepares the statements, and begins the audit where it has not begun. The connection stays the caller's. IO_ERROR,
+ * with SQLite's words on the connection. */
+MUST_USE enum result writer_init(struct writer *writer, sqlite3 *db, const struct sqlite_ledger_settings *settings);
 void writer_release(struct writer *writer);
 
 /* Applies and commits. RESULT_OK: each command's `result` is set, and what succeeded is on disk. IO_ERROR: the engine
@@ -48,5 +62,11 @@ MUST_USE enum result writer_apply(struct writer *writer, struct ledger_command *
 /* Runs a statement that gives no row. sqlite3_changes() tells how many rows it touched. OK; CONFLICT for a broken
  * constraint; IO_ERROR. */
 MUST_USE enum result writer_run(struct writer *writer, enum write_statement statement);
+
+/* Runs a guarded statement: CONFLICT unless it touched exactly one row. */
+MUST_USE enum result writer_run_for_one(struct writer *writer, enum write_statement statement);
+
+/* Steps to the one row that a SELECT may give; *found. The caller resets it. */
+MUST_USE enum result writer_look(struct writer *writer, enum write_statement statement, bool *found);
 
 #endif

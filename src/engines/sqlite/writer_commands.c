@@ -7,31 +7,16 @@
 
 #include "base/json.h"
 #include "base/panic.h"
+#include "base/random.h"
 #include "bookings/saga.h"
 #include "engines/sqlite/rows.h"
+#include "engines/sqlite/writer_tell.h"
 
 /* Rows that one LEDGER_FORGET_ANSWERS deletes at most, so that it never keeps a sale waiting (a few ms). */
 #define FORGET_AT_ONCE 5000
 
 static sqlite3_stmt *statement_of(struct writer *writer, enum write_statement statement) {
     return writer->statements[statement];
-}
-
-/* Runs a guarded statement: CONFLICT unless it touched exactly one row. */
-static enum result run_for_one(struct writer *writer, enum write_statement statement) {
-    enum result result = writer_run(writer, statement);
-    if (result == RESULT_OK && sqlite3_changes(writer->db) != 1)
-        return RESULT_CONFLICT;
-    return result;
-}
-
-/* Steps to the one row that a SELECT may give; *found. The caller resets it. */
-static enum result look(struct writer *writer, enum write_statement statement, bool *found) {
-    int code = sqlite3_step(statement_of(writer, statement));
-    if (code != SQLITE_ROW && code != SQLITE_DONE)
-        return writer_run(writer, statement); /* says what is wrong */
-    *found = code == SQLITE_ROW;
-    return RESULT_OK;
 }
 
 /* ---- answers ---- */
@@ -106,7 +91,9 @@ static enum result create_show(struct writer *writer, const struct ledger_comman
     bind_bytes(insert_plan, 1, hash_bytes);
     bind_bytes(insert_plan, 2, record->plan_json);
     result = writer_run(writer, WRITE_INSERT_PLAN);
-    return result == RESULT_OK ? insert_seats(writer, &record->show_id, command->show.plan) : result;
+    if (result == RESULT_OK)
+        result = insert_seats(writer, &record->show_id, command->show.plan);
+    return result == RESULT_OK ? writer_tell_show(writer, command) : result;
 }
 
 static enum result change_show(struct writer *writer, const struct ledger_command *command) {
@@ -118,8 +105,10 @@ static enum result change_show(struct writer *writer, const struct ledger_comman
     bind_time_or_null(change, 3, record->start_ms, start);
     bind_bytes(change, 4, record->settings_json);
     bind_time(change, 5, record->updated_ms, updated);
-    enum result result = run_for_one(writer, WRITE_CHANGE_SHOW);
-    return result == RESULT_CONFLICT ? RESULT_SHOW_NOT_FOUND : result;
+    enum result result = writer_run_for_one(writer, WRITE_CHANGE_SHOW);
+    if (result == RESULT_CONFLICT)
+        return RESULT_SHOW_NOT_FOUND;
+    return result == RESULT_OK ? writer_tell_show(writer, command) : result;
 }
 
 /* ---- bookings ---- */
@@ -132,54 +121,99 @@ static bool fill_seats(struct writer *writer, const struct booking *booking, con
     return buffer_ok(&writer->seat_ids) && buffer_ok(&writer->seat_amounts);
 }
 
-static enum result insert_booking(struct writer *writer, const struct booking *booking) {
+/* `kept` is what was written. */
+static enum result insert_booking(struct writer *writer, const struct booking *booking, struct kept_booking *kept) {
     struct booking_texts texts;
     if (!fill_seats(writer, booking, NULL))
         return RESULT_LEDGER_UNAVAILABLE;
-    bind_booking_row(statement_of(writer, WRITE_INSERT_BOOKING), booking, buffer_bytes(&writer->seat_ids),
-                     buffer_bytes(&writer->seat_amounts), &texts);
+    uint8_t salt[CHAIN_SALT_BYTES];
+    random_bytes(salt, sizeof salt);
+    buffer_clear(&writer->row);
+    buffer_add(&writer->row, salt, sizeof salt);
+    if (!buffer_ok(&writer->row))
+        return RESULT_LEDGER_UNAVAILABLE;
+    *kept = (struct kept_booking){.salt = buffer_bytes(&writer->row),
+                                  .user = user_bytes(&booking->user),
+                                  .seat_ids = buffer_bytes(&writer->seat_ids),
+                                  .seat_amounts = buffer_bytes(&writer->seat_amounts)};
+    sqlite3_stmt *insert = statement_of(writer, WRITE_INSERT_BOOKING);
+    bind_booking_row(insert, booking, kept->seat_ids, kept->seat_amounts, &texts);
+    bind_blob(insert, 20, kept->salt);
     return writer_run(writer, WRITE_INSERT_BOOKING);
 }
 
-/* Why a guarded UPDATE of a booking touched no row. */
-static enum result why_untouched(struct writer *writer, const struct booking *booking) {
+static enum result open_booking(struct writer *writer, const struct ledger_command *command) {
+    struct kept_booking kept;
+    return insert_booking(writer, command->booking.booking, &kept);
+}
+
+/* What others are told of a booking, out of its row and into the writer's memory, for the row is about to change. */
+static bool keep_row(struct writer *writer, sqlite3_stmt *select, struct kept_booking *kept) {
+    struct bytes *columns[] = {&kept->salt, &kept->user, &kept->seat_ids, &kept->seat_amounts};
+    size_t starts[4];
+    buffer_clear(&writer->row);
+    for (int i = 0; i < 4; i++) {
+        struct bytes column = column_bytes(select, 2 + i);
+        starts[i] = writer->row.length;
+        buffer_add_bytes(&writer->row, column);
+        columns[i]->length = column.length;
+    }
+    for (int i = 0; i < 4; i++)
+        columns[i]->at = columns[i]->length ? writer->row.at + starts[i] : NULL;
+    kept->is_pending = sqlite3_column_int(select, 1);
+    return buffer_ok(&writer->row);
+}
+
+/* Reads a booking that a command is to change. CONFLICT unless it is in the state that the command expects. */
+static enum result read_booking(struct writer *writer, const struct ledger_command *command,
+                                struct kept_booking *kept) {
     char id[ID_UUID_TEXT];
     bool found = false;
     sqlite3_stmt *select = statement_of(writer, WRITE_SELECT_BOOKING);
-    bind_uuid(select, 1, &booking->id, id);
-    enum result result = look(writer, WRITE_SELECT_BOOKING, &found);
+    bind_uuid(select, 1, &command->booking.booking->id, id);
+    enum result result = writer_look(writer, WRITE_SELECT_BOOKING, &found);
+    if (result == RESULT_OK && !found)
+        result = RESULT_BOOKING_NOT_FOUND;
+    else if (result == RESULT_OK &&
+             !bytes_equal(column_bytes(select, 0), bytes_of(saga_state_name(command->booking.from_saga))))
+        result = RESULT_CONFLICT;
+    else if (result == RESULT_OK && !keep_row(writer, select, kept))
+        result = RESULT_LEDGER_UNAVAILABLE;
     sqlite3_reset(select);
-    if (result != RESULT_OK)
-        return result;
-    return found ? RESULT_CONFLICT : RESULT_BOOKING_NOT_FOUND;
+    return result;
 }
 
-static enum result update_booking(struct writer *writer, enum write_statement statement, const struct booking *booking,
-                                  enum saga_state from) {
-    bind_text(statement_of(writer, statement), 20, saga_state_name(from));
-    enum result result = run_for_one(writer, statement);
-    return result == RESULT_CONFLICT ? why_untouched(writer, booking) : result;
+static enum result update_booking(struct writer *writer, enum write_statement statement,
+                                  const struct ledger_command *command) {
+    bind_text(statement_of(writer, statement), 20, saga_state_name(command->booking.from_saga));
+    return writer_run_for_one(writer, statement);
 }
 
 static enum result step_booking(struct writer *writer, const struct ledger_command *command) {
-    const struct booking *booking = command->booking.booking;
     struct booking_texts texts;
-    bind_booking_step(statement_of(writer, WRITE_STEP_BOOKING), booking, &texts);
-    return update_booking(writer, WRITE_STEP_BOOKING, booking, command->booking.from_saga);
+    struct kept_booking kept;
+    enum result result = read_booking(writer, command, &kept);
+    if (result != RESULT_OK)
+        return result;
+    sqlite3_stmt *step = statement_of(writer, WRITE_STEP_BOOKING);
+    bind_booking_step(step, command->booking.booking, &texts);
+    bind_int(step, 11, (int64_t)command->booking.booking->fence);
+    result = update_booking(writer, WRITE_STEP_BOOKING, command);
+    return result == RESULT_OK ? writer_tell_step(writer, command, &kept) : result;
 }
 
 /* ---- selling ---- */
 
 /* A seat that the operator took off sale is not sold either. */
 static enum result check_blocks(struct writer *writer, const struct booking *booking, struct bytes show) {
-    if (writer->blocked_seats == 0)
+    if (writer->now.blocked_seats == 0)
         return RESULT_OK;
     sqlite3_stmt *select = statement_of(writer, WRITE_SELECT_BLOCK);
     bind_bytes(select, 1, show);
     for (uint32_t i = 0; i < booking->seat_count; i++) {
         bool found = false;
         bind_bytes(select, 2, booking->seat_ids[i]);
-        enum result result = look(writer, WRITE_SELECT_BLOCK, &found);
+        enum result result = writer_look(writer, WRITE_SELECT_BLOCK, &found);
         sqlite3_reset(select);
         if (result != RESULT_OK || found)
             return result != RESULT_OK ? result : RESULT_CONFLICT;
@@ -194,7 +228,7 @@ static enum result check_seats(struct writer *writer, const struct booking *book
     for (uint32_t i = 0; i < booking->seat_count; i++) {
         bool found = false;
         bind_bytes(select, 2, booking->seat_ids[i]);
-        enum result result = look(writer, WRITE_SELECT_SEAT, &found);
+        enum result result = writer_look(writer, WRITE_SELECT_SEAT, &found);
         bool free = found && sqlite3_column_int(select, 0) == 0 &&
                     (uint64_t)sqlite3_column_int64(select, 1) < booking->fence + 1;
         sqlite3_reset(select);
@@ -211,7 +245,7 @@ static enum result sell_seats(struct writer *writer, const struct booking *booki
     bind_int(sell, 3, (int64_t)(booking->fence + 1));
     for (uint32_t i = 0; i < booking->seat_count; i++) {
         bind_bytes(sell, 2, booking->seat_ids[i]);
-        enum result result = run_for_one(writer, WRITE_SELL_SEAT);
+        enum result result = writer_run_for_one(writer, WRITE_SELL_SEAT);
         if (result != RESULT_OK)
             return result;
     }
@@ -234,20 +268,38 @@ static enum result insert_tickets(struct writer *writer, const struct booking *b
     return RESULT_OK;
 }
 
-static enum result sell_booking(struct writer *writer, const struct ledger_command *command) {
+/* A reservation is sold once, whatever became of the sale. */
+static enum result check_reservation(struct writer *writer, const struct booking *booking) {
+    char reservation[ID_LETTER_TEXT];
+    bool found = false;
+    sqlite3_stmt *select = statement_of(writer, WRITE_SELECT_SALE);
+    bind_reservation(select, 1, &booking->reservation, reservation);
+    enum result result = writer_look(writer, WRITE_SELECT_SALE, &found);
+    sqlite3_reset(select);
+    return result == RESULT_OK && found ? RESULT_CONFLICT : result;
+}
+
+static enum result sell_booking(struct writer *writer, const struct ledger_command *command,
+                                struct kept_booking *kept) {
     const struct booking *booking = command->booking.booking;
     if (command->booking.insert)
-        return insert_booking(writer, booking);
+        return insert_booking(writer, booking, kept);
+    enum result result = read_booking(writer, command, kept);
+    if (result == RESULT_OK && command->booking.late)
+        result = check_reservation(writer, booking);
+    if (result != RESULT_OK)
+        return result;
     struct booking_texts texts;
     sqlite3_stmt *sell = statement_of(writer, WRITE_SELL_BOOKING);
     bind_booking_step(sell, booking, &texts);
     bind_time_or_null(sell, 10, booking->confirmed_ms, texts.confirmed);
     bind_int(sell, 11, (int64_t)booking->fence);
-    return update_booking(writer, WRITE_SELL_BOOKING, booking, command->booking.from_saga);
+    return update_booking(writer, WRITE_SELL_BOOKING, command);
 }
 
 static enum result sell(struct writer *writer, const struct ledger_command *command) {
     const struct booking *booking = command->booking.booking;
+    struct kept_booking kept;
     char show_text[ID_UUID_TEXT];
     struct bytes show = {show_text, sizeof show_text};
     id_format_uuid(&booking->show_id, show_text);
@@ -257,34 +309,17 @@ static enum result sell(struct writer *writer, const struct ledger_command *comm
         result = check_seats(writer, booking, show);
     /* The row that is the likeliest to be refused comes first. */
     if (result == RESULT_OK && !command->booking.insert)
-        result = sell_booking(writer, command);
+        result = sell_booking(writer, command, &kept);
     if (result == RESULT_OK)
         result = sell_seats(writer, booking, show);
     if (result == RESULT_OK)
         result = insert_tickets(writer, booking, show);
     if (result == RESULT_OK && command->booking.insert)
-        result = sell_booking(writer, command);
-    return result;
+        result = sell_booking(writer, command, &kept);
+    return result == RESULT_OK ? writer_tell_sale(writer, command, &kept) : result;
 }
 
 /* ---- giving back ---- */
-
-static enum result write_audit(struct writer *writer, int64_t at_ms, struct bytes actor, const char *action,
-                               const struct id *show_id, const struct id *booking_id, struct bytes reason) {
-    char at[CLOCK_TEXT_BYTES], show[ID_UUID_TEXT], booking[ID_UUID_TEXT];
-    sqlite3_stmt *insert = statement_of(writer, WRITE_INSERT_AUDIT);
-    bind_time(insert, 1, at_ms, at);
-    bind_bytes(insert, 2, actor);
-    bind_text(insert, 3, action);
-    bind_uuid(insert, 4, show_id, show);
-    if (booking_id)
-        bind_uuid(insert, 5, booking_id, booking);
-    else
-        bind_null(insert, 5);
-    bind_bytes(insert, 6, buffer_bytes(&writer->seat_ids));
-    bind_bytes(insert, 7, reason);
-    return writer_run(writer, WRITE_INSERT_AUDIT);
-}
 
 /* One seat of a booking: its ticket to history, the seat free at the new version. */
 static enum result give_back(struct writer *writer, const struct ledger_command *command, uint32_t seat,
@@ -304,22 +339,23 @@ static enum result give_back(struct writer *writer, const struct ledger_command 
             bind_bytes(statement, 5, at);
             bind_bytes(statement, 6, command->actor);
         }
-        enum result result = run_for_one(writer, steps[i]);
+        enum result result = writer_run_for_one(writer, steps[i]);
         if (result != RESULT_OK)
             return result;
     }
     return RESULT_OK;
 }
 
-static enum result cancel_sold(struct writer *writer, const struct ledger_command *command) {
+static struct seat_choice cancelled_seats(const struct ledger_command *command) {
+    return (struct seat_choice){command->booking.cancel_count, command->booking.cancel};
+}
+
+/* What is left of the booking; all of it stays readable in one that is cancelled whole. */
+static enum result cancel_booking(struct writer *writer, const struct ledger_command *command) {
     const struct booking *booking = command->booking.booking;
-    bool whole = command->booking.cancel_count == 0;
-    struct seat_choice cancelled = {command->booking.cancel_count, command->booking.cancel};
+    struct seat_choice cancelled = cancelled_seats(command);
     struct booking_texts texts;
-    char show_text[ID_UUID_TEXT];
-    assert(whole == (booking->status == BOOKING_CANCELLED));
-    /* What is left of the booking; all of it stays readable in one that is cancelled whole. */
-    if (!fill_seats(writer, booking, whole ? NULL : &cancelled))
+    if (!fill_seats(writer, booking, cancelled.count ? &cancelled : NULL))
         return RESULT_LEDGER_UNAVAILABLE;
     sqlite3_stmt *cancel = statement_of(writer, WRITE_CANCEL_BOOKING);
     bind_booking_step(cancel, booking, &texts);
@@ -327,26 +363,51 @@ static enum result cancel_sold(struct writer *writer, const struct ledger_comman
     bind_bytes(cancel, 13, buffer_bytes(&writer->seat_amounts));
     /* A booking only ever loses seats: with as many as when it was read, it is as it was read. */
     bind_int(cancel, 21, booking->seat_count);
-    enum result result = update_booking(writer, WRITE_CANCEL_BOOKING, booking, command->booking.from_saga);
+    return update_booking(writer, WRITE_CANCEL_BOOKING, command);
+}
 
-    id_format_uuid(&booking->show_id, show_text);
+/* The seats that are given back, as JSON. False when memory ran out. */
+static bool fill_cancelled(struct writer *writer, const struct ledger_command *command) {
+    const struct booking *booking = command->booking.booking;
+    struct seat_choice cancelled = cancelled_seats(command);
+    if (!cancelled.count)
+        return fill_seats(writer, booking, NULL);
+    buffer_clear(&writer->seat_ids);
+    buffer_clear(&writer->seat_amounts);
+    struct json_writer ids = json_writer(&writer->seat_ids), amounts = json_writer(&writer->seat_amounts);
+    json_open(&ids, '[');
+    json_open(&amounts, '[');
+    for (uint32_t i = 0; i < cancelled.count; i++) {
+        json_put_string(&ids, booking->seat_ids[cancelled.at[i]]);
+        json_put_int(&amounts, booking->seat_amounts[cancelled.at[i]]);
+    }
+    json_close(&ids, ']');
+    json_close(&amounts, ']');
+    return buffer_ok(&writer->seat_ids) && buffer_ok(&writer->seat_amounts);
+}
+
+static enum result cancel_sold(struct writer *writer, const struct ledger_command *command) {
+    const struct booking *booking = command->booking.booking;
+    bool whole = command->booking.cancel_count == 0;
+    char show[ID_UUID_TEXT], id[ID_UUID_TEXT], at[CLOCK_TEXT_BYTES];
+    struct kept_booking kept;
+    assert(whole == (booking->status == BOOKING_CANCELLED));
+    enum result result = read_booking(writer, command, &kept);
+    if (result == RESULT_OK)
+        result = cancel_booking(writer, command);
+    id_format_uuid(&booking->show_id, show);
+    id_format_uuid(&booking->id, id);
+    struct bytes at_bytes = {at, clock_format(booking->updated_ms, at)};
     uint32_t count = whole ? booking->seat_count : command->booking.cancel_count;
     for (uint32_t i = 0; result == RESULT_OK && i < count; i++)
-        result = give_back(writer, command, whole ? i : command->booking.cancel[i],
-                           (struct bytes){show_text, sizeof show_text}, (struct bytes){texts.id, sizeof texts.id},
-                           (struct bytes){texts.updated, CLOCK_TEXT_BYTES - 1});
+        result = give_back(writer, command, whole ? i : command->booking.cancel[i], (struct bytes){show, sizeof show},
+                           (struct bytes){id, sizeof id}, at_bytes);
     if (result != RESULT_OK)
         return result;
-    buffer_clear(&writer->seat_ids);
-    struct json_writer list = json_writer(&writer->seat_ids);
-    json_open(&list, '[');
-    for (uint32_t i = 0; i < count; i++)
-        json_put_string(&list, booking->seat_ids[whole ? i : command->booking.cancel[i]]);
-    json_close(&list, ']');
-    if (!buffer_ok(&writer->seat_ids))
+    if (!fill_cancelled(writer, command))
         return RESULT_LEDGER_UNAVAILABLE;
-    return write_audit(writer, booking->updated_ms, command->actor, whole ? "cancel" : "cancel_part",
-                       &booking->show_id, &booking->id, bytes_of(booking->reason));
+    return writer_tell_cancel(writer, command, &kept, buffer_bytes(&writer->seat_ids),
+                              buffer_bytes(&writer->seat_amounts));
 }
 
 /* ---- seats ---- */
@@ -358,18 +419,46 @@ static void bind_seat(sqlite3_stmt *statement, struct bytes show, const struct p
     bind_int(statement, 3, (int64_t)change->version);
 }
 
-/* A lazy picture: what comes late or concerns a sold seat touches nothing, and that is well. */
-static enum result write_seat_changes(struct writer *writer, const struct ledger_command *command, struct bytes show) {
-    sqlite3_stmt *write = statement_of(writer, WRITE_WRITE_SEAT);
-    for (uint32_t i = 0; i < command->seats.count; i++) {
-        const struct seat_change *change = &command->seats.changes[i];
-        bind_seat(write, show, command->seats.plan, change);
-        bind_text(write, 4, seat_status_text(change->status));
-        enum result result = writer_run(writer, WRITE_WRITE_SEAT);
-        if (result != RESULT_OK)
+/* A lazy picture: what comes late or concerns a sold seat touches nothing, and that is well. `freed` is set when the
+ * seat was held and goes on sale: others are told, so it is looked at only where somebody is. */
+static enum result write_seat_change(struct writer *writer, const struct ledger_command *command, struct bytes show,
+                                     const struct seat_change *change, bool *freed) {
+    *freed = false;
+    if (writer->has_outbox && change->status == SEAT_AVAILABLE) {
+        bind_seat(statement_of(writer, WRITE_END_HOLD), show, command->seats.plan, change);
+        enum result result = writer_run(writer, WRITE_END_HOLD);
+        *freed = result == RESULT_OK && sqlite3_changes(writer->db) == 1;
+        if (result != RESULT_OK || *freed)
             return result;
     }
-    return RESULT_OK;
+    sqlite3_stmt *write = statement_of(writer, WRITE_WRITE_SEAT);
+    bind_seat(write, show, command->seats.plan, change);
+    bind_text(write, 4, seat_status_text(change->status));
+    return writer_run(writer, WRITE_WRITE_SEAT);
+}
+
+static enum result write_seat_changes(struct writer *writer, const struct ledger_command *command, struct bytes show) {
+    buffer_clear(&writer->seat_ids);
+    struct json_writer list = json_writer(&writer->seat_ids);
+    json_open(&list, '[');
+    bool any = false;
+    for (uint32_t i = 0; i < command->seats.count; i++) {
+        const struct seat_change *change = &command->seats.changes[i];
+        bool freed;
+        enum result result = write_seat_change(writer, command, show, change, &freed);
+        if (result != RESULT_OK)
+            return result;
+        if (freed)
+            json_put_string(&list, command->seats.plan->seat_ids[change->seat]);
+        any |= freed;
+    }
+    json_close(&list, ']');
+    if (!any)
+        return RESULT_OK;
+    if (!buffer_ok(&writer->seat_ids))
+        return RESULT_LEDGER_UNAVAILABLE;
+    int64_t at_ms = command->seats.now_ms ? command->seats.now_ms : clock_now_ms();
+    return writer_tell_released(writer, command->seats.show_id, buffer_bytes(&writer->seat_ids), "hold_ended", at_ms);
 }
 
 /* One seat off sale, or back: the block's row and the seat's version. */
@@ -383,13 +472,13 @@ static enum result change_block(struct writer *writer, const struct ledger_comma
         bind_bytes(row, 4, command->why);
         bind_bytes(row, 5, at);
     }
-    enum result result = run_for_one(writer, statement);
+    enum result result = writer_run_for_one(writer, statement);
     if (result != RESULT_OK)
         return result;
     sqlite3_stmt *seat = statement_of(writer, WRITE_WRITE_SEAT);
     bind_seat(seat, show, command->seats.plan, change);
     bind_text(seat, 4, seat_status_text(SEAT_AVAILABLE));
-    return run_for_one(writer, WRITE_WRITE_SEAT);
+    return writer_run_for_one(writer, WRITE_WRITE_SEAT);
 }
 
 static enum result change_blocks(struct writer *writer, const struct ledger_command *command, struct bytes show) {
@@ -409,10 +498,9 @@ static enum result change_blocks(struct writer *writer, const struct ledger_comm
     bool block = command->kind == LEDGER_BLOCK_SEATS;
     if (!buffer_ok(&writer->seat_ids))
         return RESULT_LEDGER_UNAVAILABLE;
-    enum result result = write_audit(writer, command->seats.now_ms, BYTES("operator"), block ? "block" : "unblock",
-                                     command->seats.show_id, NULL, command->why);
+    enum result result = writer_tell_blocks(writer, command, buffer_bytes(&writer->seat_ids));
     if (result == RESULT_OK)
-        writer->blocked_seats += block ? command->seats.count : -(int64_t)command->seats.count;
+        writer->now.blocked_seats += block ? command->seats.count : -(int64_t)command->seats.count;
     return result;
 }
 
@@ -432,7 +520,7 @@ static enum result look_for_show(struct writer *writer, const struct id *show_id
     bool found = false;
     sqlite3_stmt *select = statement_of(writer, WRITE_SELECT_SHOW);
     bind_uuid(select, 1, show_id, id);
-    enum result result = look(writer, WRITE_SELECT_SHOW, &found);
+    enum result result = writer_look(writer, WRITE_SELECT_SHOW, &found);
     sqlite3_reset(select);
     if (result != RESULT_OK)
         return result;
@@ -444,7 +532,7 @@ static enum result raise_queue(struct writer *writer, const struct ledger_comman
     sqlite3_stmt *raise = statement_of(writer, WRITE_RAISE_QUEUE);
     bind_uuid(raise, 1, command->queue.show_id, id);
     bind_int(raise, 2, command->queue.ceiling);
-    enum result result = run_for_one(writer, WRITE_RAISE_QUEUE);
+    enum result result = writer_run_for_one(writer, WRITE_RAISE_QUEUE);
     return result == RESULT_CONFLICT ? look_for_show(writer, command->queue.show_id) : result;
 }
 
@@ -459,7 +547,7 @@ static enum result look_for_admission(struct writer *writer, const struct ledger
     sqlite3_stmt *select = statement_of(writer, WRITE_SELECT_ADMISSION);
     bind_uuid(select, 1, command->queue.show_id, id);
     bind_int(select, 2, admission->number);
-    enum result result = look(writer, WRITE_SELECT_ADMISSION, &found);
+    enum result result = writer_look(writer, WRITE_SELECT_ADMISSION, &found);
     if (result == RESULT_OK && found)
         *same = bytes_equal(column_bytes(select, 0), user_bytes(&admission->user)) &&
                 bytes_equal(column_bytes(select, 1), claimed_bytes) &&
@@ -481,7 +569,7 @@ static enum result admit(struct writer *writer, const struct ledger_command *com
     bind_bytes(insert, 3, user_bytes(&admission->user));
     bind_time(insert, 4, admission->claimed_ms, claimed);
     bind_time(insert, 5, admission->expires_ms, expires);
-    enum result result = run_for_one(writer, WRITE_INSERT_ADMISSION);
+    enum result result = writer_run_for_one(writer, WRITE_INSERT_ADMISSION);
     if (result != RESULT_CONFLICT)
         return result;
     result = look_for_admission(writer, command, &same);
@@ -496,8 +584,44 @@ static enum result end_pass(struct writer *writer, const struct ledger_command *
     bind_uuid(end, 1, command->queue.show_id, id);
     bind_int(end, 2, command->queue.admission.number);
     bind_time(end, 3, command->queue.admission.ended_ms, ended);
-    enum result result = run_for_one(writer, WRITE_END_ADMISSION);
+    enum result result = writer_run_for_one(writer, WRITE_END_ADMISSION);
     return result == RESULT_CONFLICT ? look_for_admission(writer, command, &same) : result;
+}
+
+/* ---- the outbox ---- */
+
+static enum result settle_event(struct writer *writer, const struct outbox_outcome *outcome) {
+    enum write_statement statement = outcome->delivered ? WRITE_DELETE_EVENT : WRITE_PUT_EVENT_OFF;
+    char next[CLOCK_TEXT_BYTES];
+    sqlite3_stmt *settle = statement_of(writer, statement);
+    bind_int(settle, 1, (int64_t)outcome->number);
+    if (!outcome->delivered) {
+        bind_time(settle, 2, outcome->next_ms, next);
+        bind_int(settle, 3, outcome->dead);
+        bind_bytes(settle, 4, (struct bytes){outcome->why, strnlen(outcome->why, sizeof outcome->why)});
+    }
+    return writer_run(writer, statement);
+}
+
+static enum result settle_outbox(struct writer *writer, const struct ledger_command *command) {
+    for (uint32_t i = 0; i < command->outbox.count; i++) {
+        enum result result = settle_event(writer, &command->outbox.outcomes[i]);
+        if (result != RESULT_OK)
+            return result;
+    }
+    return RESULT_OK;
+}
+
+static enum result revive_outbox(struct writer *writer, const struct ledger_command *command) {
+    char now[CLOCK_TEXT_BYTES];
+    sqlite3_stmt *revive = statement_of(writer, WRITE_REVIVE_EVENTS);
+    bind_int(revive, 1, (int64_t)command->outbox.number);
+    bind_time(revive, 2, command->outbox.now_ms, now);
+    enum result result = writer_run(writer, WRITE_REVIVE_EVENTS);
+    if (result != RESULT_OK)
+        return result;
+    int count = sqlite3_changes(writer->db);
+    return count ? writer_tell_revived(writer, command, count) : RESULT_NOT_FOUND;
 }
 
 static enum result apply_kind(struct writer *writer, const struct ledger_command *command) {
@@ -507,7 +631,7 @@ static enum result apply_kind(struct writer *writer, const struct ledger_command
     case LEDGER_CHANGE_SHOW:
         return change_show(writer, command);
     case LEDGER_OPEN_BOOKING:
-        return insert_booking(writer, command->booking.booking);
+        return open_booking(writer, command);
     case LEDGER_STEP_BOOKING:
         return step_booking(writer, command);
     case LEDGER_SELL:
@@ -529,8 +653,9 @@ static enum result apply_kind(struct writer *writer, const struct ledger_command
     case LEDGER_END_PASS:
         return end_pass(writer, command);
     case LEDGER_SETTLE_OUTBOX:
+        return settle_outbox(writer, command);
     case LEDGER_REVIVE_OUTBOX:
-        return RESULT_NOT_FOUND; /* nothing is put into an outbox */
+        return revive_outbox(writer, command);
     case LEDGER_KIND_COUNT:
         break;
     }
