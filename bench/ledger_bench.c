@@ -1,12 +1,14 @@
 /* What the ledger costs over the SQLite below it, and what group commit gains. Run by bench/run.mjs.
  *
- *     ledger_bench [--rounds 5] [--folder DIR] [--scattered]
+ *     ledger_bench [--rounds 5] [--folder DIR] [--scattered] [--paid]
  *
  * Each round runs, one after the other, on fresh files in DIR (an ordinary disk, not a memory file system):
  *   ledger 256, 16   free bookings of 2 seats through the ledger's port, that many in flight, submitted by one thread
  *   bare loop        the same statements by one thread in transactions of the same size, texts made beforehand
  *   one a commit     the bare loop with one booking a transaction
  *   pessimistic      the ledger with the other strategy of locking; both also where everybody wants the same few seats
+ * or, with --paid, nothing but
+ *   paid 256         bookings with the four commits of a saga that goes well, and no gateway between them
  *
  * Shows of 50,000 seats are sold one after the other. A booking's seats are neighbours, the pairs in random order; with
  * --scattered, any two seats. One JSON
@@ -40,7 +42,7 @@
 
 struct bench {
     const char *parent;
-    bool scattered;
+    bool scattered, paid;
     char folder[256];
     struct plan *plan;
     struct id shows[SHOWS];
@@ -166,8 +168,24 @@ static struct outcome outcome_of(struct bench *bench, uint32_t count, int64_t to
 
 /* ---- through the ledger ---- */
 
+/* What a saga that goes well writes, one commit each. */
+static const struct {
+    enum ledger_kind kind;
+    enum saga_state from, to;
+    enum booking_status status;
+    enum payment_state payment;
+} paid_steps[] = {
+    {LEDGER_OPEN_BOOKING, SAGA_OPENED, SAGA_OPENED, BOOKING_PENDING, PAYMENT_STATE_NONE},
+    {LEDGER_STEP_BOOKING, SAGA_OPENED, SAGA_CONFIRMING, BOOKING_PENDING, PAYMENT_STATE_NONE},
+    {LEDGER_SELL, SAGA_CONFIRMING, SAGA_CAPTURING, BOOKING_CONFIRMED, PAYMENT_STATE_AUTHORIZED},
+    {LEDGER_STEP_BOOKING, SAGA_CAPTURING, SAGA_DONE, BOOKING_CONFIRMED, PAYMENT_STATE_CAPTURED},
+};
+
+#define PAID_STEPS (sizeof paid_steps / sizeof paid_steps[0])
+
 struct slot {
     struct envelope envelope;
+    unsigned step; /* of paid_steps */
     struct booking booking;
     struct ledger_command command;
     int64_t submitted_us, done_us;
@@ -178,7 +196,7 @@ struct run {
     struct bench *bench;
     struct ledger ledger;
     sem_t bell;
-    bool hot;
+    bool hot, paid;
     uint32_t wanted, begun, ended, sold;
 };
 
@@ -186,6 +204,23 @@ static void finish(struct ledger_command *command) {
     struct slot *slot = command->context;
     slot->done_us = clock_monotonic_us();
     mailbox_send(slot->finished, &slot->envelope);
+}
+
+static void submit(struct run *run, struct slot *slot) {
+    struct booking *booking = &slot->booking;
+    slot->command = (struct ledger_command){.kind = LEDGER_SELL, .context = slot, .done = finish};
+    slot->command.booking.booking = booking;
+    slot->command.booking.insert = !run->paid;
+    if (run->paid) {
+        slot->command.kind = paid_steps[slot->step].kind;
+        slot->command.booking.from_saga = paid_steps[slot->step].from;
+        booking->saga = paid_steps[slot->step].to;
+        booking->status = paid_steps[slot->step].status;
+        booking->payment_state = paid_steps[slot->step].payment;
+        snprintf(booking->intent_id, sizeof booking->intent_id, "%s", slot->step > 0 ? "pi_000001234567890abcdef" : "");
+    }
+    if (!run->ledger.submit(run->ledger.engine, &slot->command))
+        give_up("the ledger", "takes no more");
 }
 
 static void submit_next(struct run *run, struct slot *slot) {
@@ -205,17 +240,18 @@ static void submit_next(struct run *run, struct slot *slot) {
     booking->seat_ids[1] = bench->plan->seat_ids[second % SHOW_SEATS];
     booking->fence = ((uint64_t)run->ledger.epoch << 40) + 2 * (uint64_t)number;
     booking->created_ms = booking->updated_ms = booking->confirmed_ms = now_ms;
-    slot->command = (struct ledger_command){.kind = LEDGER_SELL, .context = slot, .done = finish};
-    slot->command.booking.booking = booking;
-    slot->command.booking.insert = true;
+    slot->step = 0;
     slot->submitted_us = clock_monotonic_us();
-    if (!run->ledger.submit(run->ledger.engine, &slot->command))
-        give_up("the ledger", "takes no more");
+    submit(run, slot);
 }
 
 static void open_finished(struct envelope *envelope, void *receiver) {
     struct run *run = receiver;
     struct slot *slot = (struct slot *)(void *)envelope;
+    if (run->paid && slot->command.result == RESULT_OK && ++slot->step < PAID_STEPS) {
+        submit(run, slot);
+        return;
+    }
     run->bench->times_us[run->ended++] = slot->done_us - slot->submitted_us;
     if (slot->command.result == RESULT_OK)
         run->sold++;
@@ -229,10 +265,12 @@ static void ring(void *context) {
     sem_post(context);
 }
 
+enum wish { ANY_SEATS, HOT_SEATS_ONLY, PAID_SEATS };
+
 static struct outcome through_ledger(struct bench *bench, enum ledger_locking locking, uint32_t in_flight,
-                                     uint32_t count, bool hot) {
+                                     uint32_t count, enum wish wish) {
     static struct slot slots[LIMIT_LEDGER_GROUP];
-    struct run run = {.bench = bench, .hot = hot, .wanted = count};
+    struct run run = {.bench = bench, .hot = wish == HOT_SEATS_ONLY, .paid = wish == PAID_SEATS, .wanted = count};
     struct mailbox finished;
     begin(bench);
     open_ledger(bench, locking, &run.ledger);
@@ -243,7 +281,8 @@ static struct outcome through_ledger(struct bench *bench, enum ledger_locking lo
     for (uint32_t i = 0; i < in_flight; i++) {
         slots[i] = (struct slot){.envelope.open = open_finished, .finished = &finished};
         slots[i].booking = (struct booking){.seat_count = 2,
-                                            .amount = 0,
+                                            .amount = run.paid ? 10000 : 0,
+                                            .seat_amounts = {run.paid ? 5000 : 0, run.paid ? 5000 : 0},
                                             .currency = "EUR",
                                             .status = BOOKING_CONFIRMED,
                                             .saga = SAGA_DONE,
@@ -437,16 +476,23 @@ struct figures {
     struct figure group_256, group_16, ledger, bare, single, over_bare, over_single, p50_256, p99_256, p50_16, p99_16,
         rate_16;
     struct figure pessimistic, pessimistic_ratio, hot_optimistic, hot_pessimistic, hot_ratio;
+    struct figure paid, paid_p99;
 };
 
+static void run_paid_round(struct bench *bench, struct figures *figures) {
+    struct outcome paid = through_ledger(bench, LEDGER_OPTIMISTIC, 256, 10000, PAID_SEATS);
+    add(&figures->paid, paid.per_second);
+    add(&figures->paid_p99, paid.p99_ms);
+}
+
 static void run_round(struct bench *bench, struct figures *figures) {
-    struct outcome ledger = through_ledger(bench, LEDGER_OPTIMISTIC, 256, 40000, false);
+    struct outcome ledger = through_ledger(bench, LEDGER_OPTIMISTIC, 256, 40000, ANY_SEATS);
     struct outcome bare = bare_loop(bench, 256, 40000);
     struct outcome single = bare_loop(bench, 1, 6000);
-    struct outcome few = through_ledger(bench, LEDGER_OPTIMISTIC, 16, 20000, false);
-    struct outcome pessimistic = through_ledger(bench, LEDGER_PESSIMISTIC, 256, 40000, false);
-    struct outcome hot_optimistic = through_ledger(bench, LEDGER_OPTIMISTIC, 256, 40000, true);
-    struct outcome hot_pessimistic = through_ledger(bench, LEDGER_PESSIMISTIC, 256, 40000, true);
+    struct outcome few = through_ledger(bench, LEDGER_OPTIMISTIC, 16, 20000, ANY_SEATS);
+    struct outcome pessimistic = through_ledger(bench, LEDGER_PESSIMISTIC, 256, 40000, ANY_SEATS);
+    struct outcome hot_optimistic = through_ledger(bench, LEDGER_OPTIMISTIC, 256, 40000, HOT_SEATS_ONLY);
+    struct outcome hot_pessimistic = through_ledger(bench, LEDGER_PESSIMISTIC, 256, 40000, HOT_SEATS_ONLY);
     add(&figures->ledger, ledger.per_second);
     add(&figures->bare, bare.per_second);
     add(&figures->single, single.per_second);
@@ -467,6 +513,11 @@ static void run_round(struct bench *bench, struct figures *figures) {
 }
 
 static void tell_all(struct figures *figures) {
+    if (figures->paid.count > 0) {
+        tell("paid_256", &figures->paid, "bookings/s");
+        tell("paid_256_p99", &figures->paid_p99, "ms");
+        return;
+    }
     tell("ledger_256", &figures->ledger, "bookings/s");
     tell("ledger_256_p50", &figures->p50_256, "ms");
     tell("ledger_256_p99", &figures->p99_256, "ms");
@@ -497,6 +548,8 @@ int main(int count, char **arguments) {
             bench.parent = arguments[++i];
         else if (strcmp(arguments[i], "--scattered") == 0)
             bench.scattered = true;
+        else if (strcmp(arguments[i], "--paid") == 0)
+            bench.paid = true;
         else
             give_up("unknown argument", arguments[i]);
     }
@@ -506,7 +559,7 @@ int main(int count, char **arguments) {
     json_set_up();
     bench.plan = make_plan();
     for (unsigned long i = 0; i < rounds; i++)
-        run_round(&bench, &figures);
+        (bench.paid ? run_paid_round : run_round)(&bench, &figures);
     plan_free(bench.plan);
     tell_all(&figures);
     return 0;

@@ -10,6 +10,7 @@ import { queueJoin, queueStatus } from './rows/queue.mjs';
 import { queueMillion } from './rows/queue_million.mjs';
 import { queueWatchers } from './rows/queue_watchers.mjs';
 import { selloutFree, selloutPaid } from './rows/sellout.mjs';
+import { checkout } from './rows/checkout.mjs';
 import { memory } from './rows/memory.mjs';
 import { bestAvailable, holdStore, ledger } from './rows/engines.mjs';
 import { push } from './rows/push.mjs';
@@ -30,6 +31,7 @@ const BENCHES = {
     snapshots,
     sellout_paid: selloutPaid,
     sellout_free: selloutFree,
+    checkout,
     memory,
     best_available: bestAvailable,
     hold_store: holdStore,

@@ -1,6 +1,6 @@
 // The load generator, on its own core; its JSON line as an object.
 import { spawn } from 'node:child_process';
-import { BUILD, LOAD_CORE, run } from './processes.mjs';
+import { BUILD, LOAD_CORE, pinned, run } from './processes.mjs';
 
 export const HERD = `${BUILD}/bench/onsale-herd`;
 
@@ -28,11 +28,9 @@ export function onlyStatus(outcome, status) {
 
 // A program that tells a line of JSON, stays until close() is called, and may then tell another: what it told first, and
 // close(), which gives what it told last.
-function stay(program, all_words) {
+export function stay(program, all_words, core = LOAD_CORE) {
     return new Promise((done, fail) => {
-        const child = spawn('taskset', ['-c', String(LOAD_CORE), program, ...all_words], {
-            stdio: ['pipe', 'pipe', 'inherit'],
-        });
+        const child = spawn(...pinned(core, program, all_words), { stdio: ['pipe', 'pipe', 'inherit'] });
         let output = '';
         const ended = new Promise((end) => child.on('exit', end));
         const last = () => JSON.parse(output.trim().split('\n').at(-1));

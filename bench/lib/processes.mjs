@@ -30,7 +30,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => p
 
 export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
-function pinned(core, command, words) {
+export function pinned(core, command, words) {
     return core === null ? [command, words] : ['taskset', ['-c', String(core), command, ...words]];
 }
 

@@ -1,7 +1,7 @@
 // The servers that are compared: nginx, and ours.
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { herd } from './herd.mjs';
+import { herd, stay } from './herd.mjs';
 import { BUILD, SERVER_CORE, freePort, newFolder, portOpen, run, start, until } from './processes.mjs';
 
 export const ONSALE = `${BUILD}/onsale`;
@@ -59,12 +59,12 @@ export async function startConstantNginx(bytes) {
 
 // Our server on free ports and a data directory of its own, or the one that another has left behind. Pinned to the
 // servers' core unless told otherwise.
-export async function startOnsale(words = [], { core = SERVER_CORE, data = newFolder('data') } = {}) {
+export async function startOnsale(words = [], { core = SERVER_CORE, data = newFolder('data'), environment = {} } = {}) {
     rmSync(join(data, 'listen.json'), { force: true });
     const server = start(
         ONSALE,
         ['serve', '--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0', '--data', data, '--limits', 'off', ...words],
-        { core, environment: { ONSALE_ADMIN_TOKEN: ADMIN_TOKEN } },
+        { core, environment: { ONSALE_ADMIN_TOKEN: ADMIN_TOKEN, ...environment } },
     );
     const listen = await until('onsale serve', 30, server, () => {
         const file = join(data, 'listen.json');
@@ -84,6 +84,25 @@ async function ask(server, method, path, body) {
     const text = await response.text();
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
     return text ? JSON.parse(text) : null;
+}
+
+// The sandbox gateway alone, as far away as `delay_ms`: words and environment for startOnsale, and stop().
+export async function startFarSandbox(delay_ms) {
+    const folder = newFolder('sandbox');
+    const sandbox = start(ONSALE, ['sandbox', '--listen', '127.0.0.1:0', '--data', folder], {});
+    const { sandbox: address } = await until('onsale sandbox', 10, sandbox, () => {
+        const file = join(folder, 'listen.json');
+        return existsSync(file) && JSON.parse(readFileSync(file, 'utf8'));
+    });
+    const line = await stay(`${BUILD}/bench/onsale-delay`, ['--server', address, '--delay', String(delay_ms)], null);
+    return {
+        words: ['--payments', `http://${line.address}`],
+        environment: { ONSALE_PAYMENTS_KEY: 'sk_test_bench' },
+        async stop() {
+            await line.close();
+            await sandbox.stop();
+        },
+    };
 }
 
 // A show of rows × seats_per_row seats, named A1, A2 …, that is on sale; its id. `waiting_room`: its settings; none: off.
