@@ -12,9 +12,9 @@ struct list {
     uint8_t expansions;
     uint32_t count; /* of all there is; an item's index is its age */
     int64_t created_from_s, created_until_s;
-    uint32_t intent; /* refunds of this intent only; UINT32_MAX: all */
-    uint32_t kinds;  /* events of these kinds only: bits */
-    int delivered;   /* 1: events that the webhook has had only; 0: those it is owed; -1: all */
+    uint32_t intent, charge; /* refunds of these only; UINT32_MAX: all */
+    uint32_t kinds;          /* events of these kinds only: bits */
+    int delivered;           /* 1: events that the webhook has had only; 0: those it is owed; -1: all */
     uint32_t limit;
     uint32_t below, above; /* indices: of the page's items, all are below the one and above the other − 1 */
     bool upwards;          /* ending_before: the page next to it, not the newest */
@@ -38,7 +38,8 @@ static bool is_wanted(const struct list *list, uint32_t index) {
         created_ms = book->intents[index].intent.created_ms;
         break;
     case ROUTE_REFUND_LIST:
-        if (list->intent != UINT32_MAX && book->refunds[index].refund.intent != list->intent)
+        if ((list->intent != UINT32_MAX && book->refunds[index].refund.intent != list->intent) ||
+            (list->charge != UINT32_MAX && book->refunds[index].refund.charge != list->charge))
             return false;
         created_ms = book->refunds[index].refund.created_ms;
         break;
@@ -179,16 +180,19 @@ static bool read_filters(struct list *list) {
     struct sandbox *sandbox = list->sandbox;
     struct bytes intent = form_value(&sandbox->form, "payment_intent");
     struct bytes charge = form_value(&sandbox->form, "charge");
-    list->intent = UINT32_MAX;
+    list->intent = list->charge = UINT32_MAX;
     if (intent.at || charge.at) {
         const struct intent_entry *entry = intent.at ? book_intent(&sandbox->book, intent) : NULL;
         const struct charge_entry *of = charge.at ? book_charge(&sandbox->book, charge) : NULL;
-        if (!entry && !of) {
-            verdict_refuse(&sandbox->verdict, GATEWAY_ERROR_RESOURCE_MISSING, intent.at ? "payment_intent" : "charge",
-                           "No such object");
+        if ((intent.at && !entry) || (charge.at && !of)) {
+            struct bytes missing = intent.at && !entry ? intent : charge;
+            const char *name = intent.at && !entry ? "payment_intent" : "charge";
+            verdict_refuse(&sandbox->verdict, GATEWAY_ERROR_RESOURCE_MISSING, name, "No such %s: '%.*s'", name,
+                           (int)(missing.length < 100 ? missing.length : 100), missing.at);
             return false;
         }
-        list->intent = entry ? entry->intent.number : of->charge.intent;
+        list->intent = entry ? entry->intent.number : UINT32_MAX;
+        list->charge = of ? of->charge.number : UINT32_MAX;
     }
     return read_event_filters(list);
 }

@@ -30,6 +30,7 @@ struct pending *pending_new(struct sandbox *sandbox, struct exchange *exchange) 
     pending->position = 0;
     pending->status = 200;
     pending->ending = ENDING_ANSWER;
+    pending->draw = (struct fault_draw){.fault = FAULT_NONE};
     buffer_add_text(&pending->headers, "Content-Type: application/json\r\nRequest-Id: req_");
     buffer_add_text(&pending->headers, exchange_request_id(exchange));
     buffer_add_text(&pending->headers, "\r\nStripe-Version: " STRIPE_API_VERSION "\r\n");
@@ -131,14 +132,11 @@ void pending_synced(struct sandbox *sandbox) {
     }
 }
 
-bool pending_delay(struct sandbox *sandbox, struct pending *pending, struct exchange *exchange, int64_t delay_ms,
-                   const struct id *key, const struct id *request) {
+static struct delayed *delay(struct sandbox *sandbox, struct pending *pending, struct exchange *exchange,
+                             int64_t delay_ms) {
     struct delayed *delayed = sandbox->deadlines.count < LIMIT_SANDBOX_DELAYED ? calloc(1, sizeof *delayed) : NULL;
     if (!delayed)
-        return false;
-    delayed->attempt = sandbox->verdict.attempt;
-    delayed->key = *key;
-    delayed->request = *request;
+        return NULL;
     delayed->answer = pending;
     delayed->next = sandbox->first_delayed;
     if (delayed->next)
@@ -147,7 +145,23 @@ bool pending_delay(struct sandbox *sandbox, struct pending *pending, struct exch
     pending->ref = exchange_park(exchange);
     deadlines_set(&sandbox->deadlines, &delayed->deadline, clock_monotonic_us() / 1000 + delay_ms);
     sandbox_set_alarm(sandbox);
+    return delayed;
+}
+
+bool pending_delay(struct sandbox *sandbox, struct pending *pending, struct exchange *exchange, int64_t delay_ms,
+                   const struct id *key, const struct id *request) {
+    struct delayed *delayed = delay(sandbox, pending, exchange, delay_ms);
+    if (!delayed)
+        return false;
+    delayed->charges = true;
+    delayed->attempt = sandbox->verdict.attempt;
+    delayed->key = *key;
+    delayed->request = *request;
     return true;
+}
+
+bool pending_delay_answer(struct sandbox *sandbox, struct pending *pending, struct exchange *exchange) {
+    return delay(sandbox, pending, exchange, pending->draw.slow_ms) != NULL;
 }
 
 static void forget(struct sandbox *sandbox, struct delayed *delayed) {
@@ -161,19 +175,25 @@ static void forget(struct sandbox *sandbox, struct delayed *delayed) {
     free(delayed);
 }
 
+static void charge(struct sandbox *sandbox, const struct delayed *delayed) {
+    sandbox->book.intents[delayed->attempt.intent].busy = false;
+    verdict_reset(&sandbox->verdict);
+    operation_charge(&sandbox->book, &delayed->attempt, sandbox_now_ms(sandbox), &sandbox->verdict);
+    fault_spoil(&delayed->answer->draw, &sandbox->verdict);
+    if (!sandbox_commit(sandbox, &delayed->key, &delayed->request) && !id_is_none(&delayed->key)) {
+        /* Nothing happened: the key is free again, as if its time were over. */
+        struct key_entry *entry = book_key(&sandbox->book, &delayed->key, sandbox_now_ms(sandbox));
+        entry->place = entry->time_ms = 0;
+    }
+    sandbox_write_answer(sandbox, delayed->answer);
+}
+
 void pending_due(struct sandbox *sandbox) {
     struct deadline *first;
     while ((first = deadlines_first(&sandbox->deadlines)) && first->at_ms <= clock_monotonic_us() / 1000) {
         struct delayed *delayed = (struct delayed *)first;
-        sandbox->book.intents[delayed->attempt.intent].busy = false;
-        verdict_reset(&sandbox->verdict);
-        operation_charge(&sandbox->book, &delayed->attempt, sandbox_now_ms(sandbox), &sandbox->verdict);
-        if (!sandbox_commit(sandbox, &delayed->key, &delayed->request) && !id_is_none(&delayed->key)) {
-            /* Nothing happened: the key is free again, as if its time were over. */
-            struct key_entry *entry = book_key(&sandbox->book, &delayed->key, sandbox_now_ms(sandbox));
-            entry->place = entry->time_ms = 0;
-        }
-        sandbox_write_answer(sandbox, delayed->answer);
+        if (delayed->charges)
+            charge(sandbox, delayed);
         pending_settle_parked(sandbox, delayed->answer);
         forget(sandbox, delayed);
     }

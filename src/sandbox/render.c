@@ -67,18 +67,23 @@ static void write_method(struct json_writer *writer, const struct intent *intent
     json_close(writer, '}');
 }
 
+/* Where the code is explained. */
+static void member_doc_url(struct json_writer *writer, const char *code) {
+    json_key(writer, "doc_url");
+    buffer_add_text(writer->out, "\"https://docs.stripe.com/error-codes#");
+    for (const char *c = code; *c; c++)
+        buffer_add_char(writer->out, *c == '_' ? '-' : *c);
+    buffer_add_char(writer->out, '"');
+    writer->comma = true;
+}
+
 /* What an error and an intent's last_payment_error say alike of a refused card. */
 static void write_decline(struct json_writer *writer, const struct record *record) {
     const struct card_kind *kind = card_kind(record->charge.card);
     member_id(writer, "charge", "ch", record->charge.number, record->charge.chance);
     json_member_text(writer, "code", kind->code);
     json_member_text(writer, "decline_code", kind->decline_code);
-    json_key(writer, "doc_url");
-    buffer_add_text(writer->out, "\"https://docs.stripe.com/error-codes#");
-    for (const char *c = kind->code; *c; c++)
-        buffer_add_char(writer->out, *c == '_' ? '-' : *c);
-    buffer_add_char(writer->out, '"');
-    writer->comma = true;
+    member_doc_url(writer, kind->code);
     json_member_text(writer, "message", kind->message);
     json_key(writer, "payment_method");
     write_method(writer, &record->intent, record->charge.method);
@@ -274,6 +279,10 @@ void render_error(struct buffer *out, enum gateway_error error, const char *para
     json_open(&writer, '{');
     if (kind->code)
         json_member_text(&writer, "code", kind->code);
+    if (error == GATEWAY_ERROR_CAPTURE_REFUSED)
+        json_member_text(&writer, "decline_code", "generic_decline");
+    if (kind->code)
+        member_doc_url(&writer, kind->code);
     json_member_string(&writer, "message", message);
     if (param[0])
         json_member_text(&writer, "param", param);

@@ -195,6 +195,8 @@ static enum result set_up(struct sandbox *sandbox, const struct sandbox_settings
                  result == RESULT_IN_USE ? result_words(result) : strerror(errno));
         return result;
     }
+    if (settings->faults && !faults_read(settings->faults, settings->fault_seed, &sandbox->faults, detail, detail_size))
+        return RESULT_INVALID_FIELD;
     result = open_tape(sandbox, settings->folder, detail, detail_size);
     if (result == RESULT_OK)
         result = reactor_new(&reactor_settings, &sandbox->reactor);
@@ -310,6 +312,9 @@ enum result sandbox_run(const struct sandbox_settings *settings) {
     }
     log_info("the sandbox is ready", LOG_STRING("sandbox", sandbox_address(sandbox)),
              LOG_STRING("folder", settings->folder));
+    if (settings->faults)
+        log_info("the sandbox fails by chance", LOG_STRING("faults", settings->faults),
+                 LOG_INT("fault_seed", settings->fault_seed));
     result = sandbox_serve(sandbox);
     pthread_kill(waiter, SIGTERM);
     pthread_join(waiter, NULL);

@@ -16,7 +16,9 @@ struct sandbox_settings {
     const char *listen;                       /* "127.0.0.1:0" */
     const char *folder;                       /* made if it is not there; one process a folder */
     const char *webhook_url, *webhook_secret; /* where events go; NULL: nowhere */
-    int64_t clock_offset_s;                   /* so far ahead is the sandbox's clock */
+    const char *faults;                       /* "lost_reply=0.1,…" (faults.def); NULL: none */
+    uint64_t fault_seed;
+    int64_t clock_offset_s; /* so far ahead is the sandbox's clock */
 };
 
 /* Takes the folder, reads its tape, listens, and writes folder/listen.json. IN_USE: another process has the folder or

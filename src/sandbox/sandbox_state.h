@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "sandbox/alarm.h"
 #include "sandbox/deliveries.h"
+#include "sandbox/faults.h"
 #include "sandbox/operations.h"
 #include "sandbox/tape.h"
 
@@ -21,15 +22,17 @@ struct pending {
     uint64_t position; /* of the tape's end when it was made */
     unsigned status;
     enum ending ending;
+    struct fault_draw draw; /* of its call */
     struct buffer headers;
     struct buffer body;
 };
 
-/* A card that takes its time. */
+/* A card that takes its time, or an answer that is ready and does. */
 struct delayed {
     struct deadline deadline; /* first: the heap hands it back */
     struct delayed *previous, *next;
-    struct attempt attempt;
+    bool charges;
+    struct attempt attempt; /* where it charges */
     struct id key, request;
     struct pending *answer;
 };
@@ -53,6 +56,7 @@ struct sandbox {
     struct book book;
     struct verdict verdict;
     struct form form;
+    struct faults faults;
     struct buffer encoded;                         /* a record on its way to the tape */
     struct buffer replay;                          /* a record from there */
     struct pending *first_pending, **last_pending; /* rising positions */
@@ -96,16 +100,18 @@ void pending_synced(struct sandbox *sandbox);
 void pending_abandon(struct sandbox *sandbox);
 void pending_release(struct sandbox *sandbox);
 
+/* Parks the exchange, whose answer is ready, and settles it later. False: too many. */
+bool pending_delay_answer(struct sandbox *sandbox, struct pending *pending, struct exchange *exchange);
 /* Parks the exchange and charges the card later. False: too many. */
 bool pending_delay(struct sandbox *sandbox, struct pending *pending, struct exchange *exchange, int64_t delay_ms,
                    const struct id *key, const struct id *request);
-/* Charges the cards whose time has come. */
+/* Charges the cards, and settles the answers, whose time has come. */
 void pending_due(struct sandbox *sandbox);
 
 /* service.c: applies the verdict's record and appends it to the tape. False: refused in the verdict, for want of room.
  */
 bool sandbox_commit(struct sandbox *sandbox, const struct id *key, const struct id *request);
-/* Writes the verdict, which is committed or a refusal, into the answer. */
+/* Writes the verdict, which is committed or a refusal, into the answer, and what its draw makes of its ending. */
 void sandbox_write_answer(struct sandbox *sandbox, struct pending *pending);
 
 #endif

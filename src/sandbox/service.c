@@ -1,9 +1,9 @@
 /* The sandbox's HTTP side: who calls, what they want, and whether they have asked it before.
  *
- * Happy path of a POST: key of the caller → route → form → idempotency key new → operation_run() decides → the record
- * is applied to the book and appended to the tape → the answer is made from the record and leaves when the tape is
- * synced. A key that is known replays its record's answer, byte for byte; one whose call still runs, or whose record is
- * not synced yet, is 409.
+ * Happy path of a POST: key of the caller → route → form → idempotency key new → parameters known → operation_run()
+ * decides → the record is applied to the book and appended to the tape → the answer is made from the record and leaves
+ * when the tape is synced. A key that is known replays its record's answer, byte for byte; one whose call still runs,
+ * or whose record is not synced yet, is 409.
  *
  * Nothing is kept for a request that was refused before anything was executed: a missing parameter, an unknown id.
  */
@@ -28,21 +28,41 @@ struct call {
     int64_t now_ms;
 };
 
+/* The answer from a record, the first time or again. */
+static void write_kept(struct pending *pending, const struct record *record) {
+    pending->status = record->head.status;
+    /* As Stripe says it: a kept 500 stays one. */
+    if (pending->status == 500)
+        buffer_add_text(&pending->headers, "Stripe-Should-Retry: false\r\n");
+    render_answer(&pending->body, record);
+}
+
+static void write_ending(struct pending *pending, enum ending ending) {
+    if (ending == ENDING_ANSWER && pending->draw.fault == FAULT_lost_reply)
+        ending = ENDING_CUT;
+    else if (ending == ENDING_ANSWER && pending->draw.fault == FAULT_hang)
+        ending = ENDING_HANG;
+    pending->ending = ending;
+}
+
 void sandbox_write_answer(struct sandbox *sandbox, struct pending *pending) {
     struct verdict *verdict = &sandbox->verdict;
     if (verdict->kind == VERDICT_REFUSED) {
         pending->status = gateway_error_status(verdict->error);
         render_error(&pending->body, verdict->error, verdict->param, bytes_of(verdict->message), NULL);
+        write_ending(pending, ENDING_ANSWER);
         return;
     }
-    pending->status = verdict->record.head.status;
-    pending->ending = (enum ending)verdict->record.head.ending;
     pending->position = tape_end(sandbox->tape);
-    render_answer(&pending->body, &verdict->record);
+    write_kept(pending, &verdict->record);
+    write_ending(pending, (enum ending)verdict->record.head.ending);
 }
 
 static void settle(struct call *call) {
-    pending_settle(call->sandbox, call->pending, call->exchange);
+    struct pending *pending = call->pending;
+    if (pending->draw.slow_ms == 0 || pending->ending == ENDING_HANG ||
+        !pending_delay_answer(call->sandbox, pending, call->exchange))
+        pending_settle(call->sandbox, pending, call->exchange);
 }
 
 static void refuse(struct call *call) {
@@ -171,7 +191,11 @@ static bool read_form(struct call *call) {
         verdict_refuse(&sandbox->verdict, GATEWAY_ERROR_MALFORMED, "", "%s", detail);
         return false;
     }
-    return operation_check(call->route, &sandbox->form, &sandbox->verdict, &call->expansions);
+    return true;
+}
+
+static bool knows_parameters(struct call *call) {
+    return operation_check(call->route, &call->sandbox->form, &call->sandbox->verdict, &call->expansions);
 }
 
 static void refuse_missing(struct call *call, const char *what) {
@@ -235,7 +259,7 @@ static bool write_object(struct call *call) {
 }
 
 static void answer_get(struct call *call) {
-    if (!write_object(call)) {
+    if (!knows_parameters(call) || !write_object(call)) {
         refuse(call);
         return;
     }
@@ -243,17 +267,20 @@ static void answer_get(struct call *call) {
     settle(call);
 }
 
+static void refuse_key_in_use(struct call *call, struct bytes key) {
+    verdict_refuse(&call->sandbox->verdict, GATEWAY_ERROR_KEY_IN_USE, "",
+                   "There is currently another in-progress request using this Idempotent Key (that probably means you "
+                   "submitted twice, and the other request is still going through): %.*s. Please try again later.",
+                   (int)(key.length < 100 ? key.length : 100), key.at);
+    refuse(call);
+}
+
 /* The key was used before: its record is answered again, or the reuse is refused. */
 static void replay(struct call *call, const struct key_entry *entry, const struct id *request, struct bytes key) {
     struct sandbox *sandbox = call->sandbox;
     struct record record;
     if (entry->place == KEY_RUNNING || entry->place >= tape_synced_to(sandbox->tape)) {
-        verdict_refuse(&sandbox->verdict, GATEWAY_ERROR_KEY_IN_USE, "",
-                       "There is currently another in-progress request using this Idempotent Key (that probably means "
-                       "you submitted twice, and the other request is still going through): %.*s. Please try again "
-                       "later.",
-                       (int)(key.length < 100 ? key.length : 100), key.at);
-        refuse(call);
+        refuse_key_in_use(call, key);
         return;
     }
     if (!sandbox_read_record(sandbox, entry->place, &record)) {
@@ -262,17 +289,17 @@ static void replay(struct call *call, const struct key_entry *entry, const struc
         return;
     }
     if (!id_equal(&record.head.request, request)) {
-        verdict_refuse(&sandbox->verdict, GATEWAY_ERROR_KEY_REUSED, "",
-                       "Keys for idempotent requests can only be used with the same parameters they were first used "
-                       "with. Try using a key other than '%.*s' if you meant to execute a different request.",
-                       (int)(key.length < 100 ? key.length : 100), key.at);
+        verdict_refuse(
+            &sandbox->verdict, GATEWAY_ERROR_KEY_REUSED, "",
+            "Keys for idempotent requests can only be used for the same endpoint and with the same parameters "
+            "they were first used for. Try using a key other than '%.*s' if you meant to execute a different request.",
+            (int)(key.length < 100 ? key.length : 100), key.at);
         refuse(call);
         return;
     }
-    call->pending->status = record.head.status;
-    call->pending->ending = record.head.ending == ENDING_HANG ? ENDING_HANG : ENDING_ANSWER;
     buffer_add_text(&call->pending->headers, "Idempotent-Replayed: true\r\n");
-    render_answer(&call->pending->body, &record);
+    write_kept(call->pending, &record);
+    write_ending(call->pending, record.head.ending == ENDING_HANG ? ENDING_HANG : ENDING_ANSWER);
     settle(call);
 }
 
@@ -285,6 +312,8 @@ static void begin_attempt(struct call *call, const struct id *key, const struct 
         return;
     }
     struct attempt attempt = verdict->attempt;
+    verdict->delay_ms += call->pending->draw.slow_ms;
+    call->pending->draw.slow_ms = 0;
     if (verdict->delay_ms > 0) {
         if ((!id_is_none(key) && book_set_key(&sandbox->book, key, KEY_RUNNING, call->now_ms) != RESULT_OK) ||
             !pending_delay(sandbox, call->pending, call->exchange, verdict->delay_ms, key, request)) {
@@ -300,6 +329,7 @@ static void begin_attempt(struct call *call, const struct id *key, const struct 
     }
     verdict_reset(verdict);
     operation_charge(&sandbox->book, &attempt, call->now_ms, verdict);
+    fault_spoil(&call->pending->draw, verdict);
     (void)sandbox_commit(sandbox, key, request);
     refuse(call);
 }
@@ -307,6 +337,7 @@ static void begin_attempt(struct call *call, const struct id *key, const struct 
 static void answer_post(struct call *call) {
     struct sandbox *sandbox = call->sandbox;
     struct verdict *verdict = &sandbox->verdict;
+    const struct fault_draw *draw = &call->pending->draw;
     struct bytes key = http_field(call->request, "Idempotency-Key");
     struct id key_id = {0}, request_id = form_hash(&sandbox->form, call->request->path);
     if (http_field_count(call->request, "Idempotency-Key") > 1 || key.length > LIMIT_IDEMPOTENCY_KEY_BYTES) {
@@ -327,14 +358,49 @@ static void answer_post(struct call *call) {
             return;
         }
     }
-    operation_run(&sandbox->book, call->route, call->id, &sandbox->form, call->expansions, call->now_ms, verdict);
+    if (!knows_parameters(call)) {
+        refuse(call);
+        return;
+    }
+    if (draw->fault == FAULT_error)
+        fault_refuse(verdict, call->now_ms, key.length > 0);
+    else
+        operation_run(&sandbox->book, call->route, call->id, &sandbox->form, call->expansions, call->now_ms, verdict);
+    fault_decline(draw, verdict);
     if (verdict->kind == VERDICT_ATTEMPT) {
         begin_attempt(call, &key_id, &request_id);
         return;
     }
-    if (verdict->kind == VERDICT_RECORD)
+    if (verdict->kind == VERDICT_RECORD) {
+        fault_spoil(draw, verdict);
         (void)sandbox_commit(sandbox, &key_id, &request_id);
+    }
     refuse(call);
+}
+
+/* Draws, and does what the draw says before anything else is done. True: that was all. */
+static bool fails_at_once(struct call *call) {
+    struct verdict *verdict = &call->sandbox->verdict;
+    struct fault_draw *draw = &call->pending->draw;
+    *draw = faults_draw(&call->sandbox->faults, call->route);
+    if (draw->fault == FAULT_cut) {
+        pending_free(call->sandbox, call->pending);
+        exchange_abort(call->exchange);
+    } else if (draw->fault == FAULT_hang && draw->coin) {
+        call->pending->ending = ENDING_HANG;
+        settle(call);
+    } else if (draw->fault == FAULT_busy && draw->coin) {
+        verdict_refuse(verdict, GATEWAY_ERROR_FULL, "", "Request rate limit exceeded.");
+        refuse(call);
+    } else if (draw->fault == FAULT_busy) {
+        refuse_key_in_use(call, http_field(call->request, "Idempotency-Key"));
+    } else if (draw->fault == FAULT_error && call->request->method == HTTP_GET) {
+        fault_refuse(verdict, call->now_ms, false);
+        refuse(call);
+    } else {
+        return false;
+    }
+    return true;
 }
 
 static void handle(void *context, struct exchange *exchange, const struct http_request *request) {
@@ -349,6 +415,8 @@ static void handle(void *context, struct exchange *exchange, const struct http_r
     verdict_reset(&sandbox->verdict);
     if (!is_allowed(&call) || !find_route(&call) || !read_form(&call))
         refuse(&call);
+    else if (fails_at_once(&call))
+        return;
     else if (request->method == HTTP_GET)
         answer_get(&call);
     else

@@ -28,10 +28,14 @@ static char *fresh_text(void) {
 void gateway_child_main(int count, char **arguments) {
     json_set_up();
     hash_set_up();
-    if (count != 3 || strcmp(arguments[1], "sandbox") != 0)
+    if (count != 5 || strcmp(arguments[1], "sandbox") != 0)
         return;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    struct sandbox_settings settings = {.listen = "127.0.0.1:0", .folder = arguments[2]};
+    struct sandbox_settings settings = {.listen = "127.0.0.1:0",
+                                        .folder = arguments[2],
+                                        .faults = arguments[3][0] ? arguments[3] : NULL,
+                                        .fault_seed = 1,
+                                        .clock_offset_s = atoi(arguments[4])};
     exit(sandbox_run(&settings) == RESULT_OK ? 0 : 1);
 }
 
@@ -43,7 +47,8 @@ static pid_t spawn(const struct gateway *gateway) {
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
-        execl("/proc/self/exe", "gateway", "sandbox", gateway->folder, (char *)NULL);
+        execl("/proc/self/exe", "gateway", "sandbox", gateway->folder, gateway->faults ? gateway->faults : "",
+              gateway->clock_offset ? gateway->clock_offset : "0", (char *)NULL);
         _exit(127);
     }
     return pid;

@@ -18,6 +18,8 @@ struct gateway {
     pid_t pid;
     uint16_t port;
     char url[64];
+    const char *faults;       /* of the next start: "lost_reply=1"; NULL: none */
+    const char *clock_offset; /* of the next start, in seconds; NULL: 0 */
 };
 
 /* To be called first in main(): in the child that gateway_start() makes of this program it runs the sandbox and never

@@ -163,8 +163,8 @@ static void a_key_is_for_one_request(void **state) {
     assert_string_equal(reply_get(&reply, "error.type"), "idempotency_error");
     reply_free(&reply);
     reply = ask(gateway, on(intent, "confirm"), "one", "amount=5000&currency=eur&metadata[a]=b");
-    assert_int_equal(reply.status, 400); /* parameters that confirm does not take */
-    assert_string_equal(reply_get(&reply, "error.code"), "parameter_unknown");
+    assert_int_equal(reply.status, 400); /* for the key, before its parameters are looked at */
+    assert_string_equal(reply_get(&reply, "error.type"), "idempotency_error");
     reply_free(&reply);
     reply = ask(gateway, on(intent, "cancel"), "two", "");
     assert_int_equal(reply.status, 200);
@@ -188,6 +188,24 @@ static void a_key_takes_255_characters(void **state) {
     reply = ask(gateway, CREATE, key, FORM);
     assert_int_equal(reply.status, 200);
     reply_free(&reply);
+}
+
+static void a_key_is_forgotten_after_a_day(void **state) {
+    /* Red if a key older than 24 hours still replays, or one a little younger does not. */
+    struct gateway *gateway = *state;
+    struct reply first = ask(gateway, CREATE, "old", FORM);
+    gateway_stop(gateway);
+    gateway->clock_offset = "86000";
+    gateway_start(gateway);
+    assert_replayed(gateway, CREATE, "old", FORM, &first);
+    gateway_stop(gateway);
+    gateway->clock_offset = "86401";
+    gateway_start(gateway);
+    struct reply again = ask(gateway, CREATE, "old", FORM);
+    assert_int_equal(again.status, 200);
+    assert_string_not_equal(reply_get(&again, "id"), reply_get(&first, "id"));
+    reply_free(&first);
+    reply_free(&again);
 }
 
 static void what_was_refused_before_it_began_keeps_no_key(void **state) {
@@ -431,6 +449,7 @@ static void a_wrong_parameter_is_named(void **state) {
         assert_int_equal(reply.status, 400);
         assert_string_equal(reply_get(&reply, "error.type"), "invalid_request_error");
         assert_string_equal(reply_get(&reply, "error.code"), wrong[i].code);
+        assert_int_equal(reply_get(&reply, "error.doc_url")[0] != '\0', wrong[i].code[0] != '\0');
         assert_string_equal(reply_get(&reply, "error.param"), wrong[i].param);
         reply_free(&reply);
     }
@@ -487,8 +506,23 @@ static void each_change_is_an_event(void **state) {
         gateway_kill(gateway);
         gateway_start(gateway);
     }
-    assert_string_equal(
-        ask_for(gateway, 200, "data.0.data.object.id", "GET /v1/events?type=payment_intent.created", NULL), intent);
+    static const struct {
+        const char *filter, *first;
+    } filters[] = {
+        {"type=payment_intent.created", "payment_intent.created"},
+        {"type=payment_intent.*", "payment_intent.succeeded"},
+        {"types[]=payment_intent.created&types[]=charge.refunded", "charge.refunded"},
+        {"types%5B0%5D=payment_intent.created", "payment_intent.created"},
+        {"type=customer.created", ""},
+        {"delivery_success=true", "charge.refunded"},
+        {"delivery_success=false", ""},
+    };
+    for (size_t i = 0; i < sizeof filters / sizeof *filters; i++) {
+        snprintf(form, sizeof form, "GET /v1/events?%s", filters[i].filter);
+        assert_string_equal(ask_for(gateway, 200, "data.0.type", form, NULL), filters[i].first);
+    }
+    ask_for(gateway, 400, NULL, "GET /v1/events?type=charge.refunded&types[]=charge.refunded", NULL);
+    ask_for(gateway, 400, NULL, "GET /v1/events?delivery_success=perhaps", NULL);
 }
 
 static void lists_come_in_pages_newest_first(void **state) {
@@ -567,6 +601,7 @@ int main(int count, char **arguments) {
         TEST(a_key_replays_its_answer_byte_for_byte_and_through_kill_9),
         TEST(a_key_is_for_one_request),
         TEST(a_key_takes_255_characters),
+        TEST(a_key_is_forgotten_after_a_day),
         TEST(what_was_refused_before_it_began_keeps_no_key),
         TEST(a_slow_card_keeps_nobody_else_waiting),
         TEST(a_slow_card_needs_no_client_to_be_charged),
