@@ -5,6 +5,9 @@
 
 #include "bookings/ledger.h"
 
+/* In front of the ledger's words for its kinds of events, where others see them. */
+#define EVENT_TYPE_PREFIX "onsale."
+
 #define EVENT_ID_BYTES (sizeof "evt_0123456789ab_18446744073709551615")
 
 void event_id_format(const struct ledger *ledger, uint64_t number, char text[static EVENT_ID_BYTES]);

@@ -12,6 +12,7 @@
 #include "engines/memory/queue_log.h"
 #include "engines/sqlite/sqlite_ledger.h"
 #include "engines/stripe/stripe_gateway.h"
+#include "engines/webhook/webhook_sender.h"
 #include "venues.h"
 #include "runtime/key_files.h"
 #include "runtime/node.h"
@@ -37,6 +38,7 @@ struct server {
     struct hold_store holds;
     struct queue_logs queue_logs;
     struct payments payments;
+    struct courier_settings courier; /* url NULL: nobody is told */
     struct gateway_child child;
     struct node *node;
     char fault[4000];
@@ -139,7 +141,8 @@ static bool open_ledger(struct server *server) {
         return false;
     }
     struct sqlite_ledger_settings settings = {.locking = server->settings.number[SETTING_locking] ? LEDGER_PESSIMISTIC
-                                                                                                  : LEDGER_OPTIMISTIC};
+                                                                                                  : LEDGER_OPTIMISTIC,
+                                              .outbox = server->courier.url != NULL};
     return sqlite_ledger_open(server->folder, &settings, &server->ledger, server->fault, sizeof server->fault) ==
            RESULT_OK;
 }
@@ -267,6 +270,50 @@ static bool open_payments(struct server *server) {
         snprintf(server->fault, sizeof server->fault, "--payments %s: %s", wanted,
                  result == RESULT_INVALID_FIELD ? "has to be sandbox, https://…, or http:// on this machine"
                                                 : result_words(result));
+    return result == RESULT_OK;
+}
+
+/* ---- who is told ---- */
+
+static void send_webhook(void *engine, struct webhook_message *message) {
+    webhook_sender_send(engine, message);
+}
+
+static void free_webhooks(void *engine) {
+    webhook_sender_free(engine);
+}
+
+static bool open_webhook(struct server *server) {
+    const char *url = server->settings.text[SETTING_webhook], *secrets = server->settings.text[SETTING_webhook_secret];
+    static const char advice[] = "make one with: echo whsec_$(head -c 32 /dev/urandom | base64)";
+    if (!url[0])
+        return true;
+    if (webhook_url_check(url) != RESULT_OK) {
+        snprintf(server->fault, sizeof server->fault, "--webhook %s: has to be https://…, or http:// on this machine",
+                 url);
+        return false;
+    }
+    if (!secrets[0]) {
+        snprintf(server->fault, sizeof server->fault,
+                 "--webhook %s: set ONSALE_WEBHOOK_SECRET to the secret that webhooks are signed with; %s", url,
+                 advice);
+        return false;
+    }
+    if (courier_check_secrets(secrets) != RESULT_OK) {
+        snprintf(server->fault, sizeof server->fault,
+                 "ONSALE_WEBHOOK_SECRET has to be whsec_ and 24 to 64 bytes in base64, or up to %d of them between "
+                 "spaces; %s",
+                 LIMIT_WEBHOOK_SECRETS, advice);
+        return false;
+    }
+    struct webhook_sender_settings settings = {0};
+    struct webhook_sender *sender;
+    enum result result = webhook_sender_new(&settings, &sender);
+    if (result != RESULT_OK)
+        snprintf(server->fault, sizeof server->fault, "--webhook %s: %s", url, result_words(result));
+    else
+        server->courier = (struct courier_settings){
+            .ledger = &server->ledger, .url = url, .secrets = secrets, .post = {sender, send_webhook, free_webhooks}};
     return result == RESULT_OK;
 }
 
@@ -404,6 +451,7 @@ static bool start_node(struct server *server, const struct id *token_hash) {
         .limits = limits,
         .proxies = proxies,
         .queue_logs = &server->queue_logs,
+        .courier = server->courier.url ? &server->courier : NULL,
     };
     if (node_start(&settings, &server->node, server->fault, sizeof server->fault) != RESULT_OK)
         return false;
@@ -432,8 +480,8 @@ static bool wait_for_the_end(struct server *server, const sigset_t *signals) {
 
 static int run(struct server *server, const sigset_t *signals) {
     struct id token_hash;
-    if (!check_roles(server) || !open_folder(server) || !find_token(server, &token_hash) || !open_ledger(server) ||
-        !open_holds(server) || !open_queue_logs(server) || !open_payments(server))
+    if (!check_roles(server) || !open_folder(server) || !find_token(server, &token_hash) || !open_webhook(server) ||
+        !open_ledger(server) || !open_holds(server) || !open_queue_logs(server) || !open_payments(server))
         return fail(server);
     if (server->settings.number[SETTING_demo] && !make_demo(server))
         return fail(server);

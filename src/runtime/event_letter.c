@@ -1,4 +1,5 @@
 #include "runtime/event_letter.h"
+#include "api/event_id.h"
 #include "base/json.h"
 
 #include <sodium.h>
@@ -48,7 +49,7 @@ void letter_write_body(const struct outbox_event *event, const char *event_id, c
     json_member_text(&writer, "id", event_id);
     snprintf(words, sizeof words, "urn:onsale:%s", installation);
     json_member_text(&writer, "source", words);
-    snprintf(words, sizeof words, "onsale.%.*s", (int)event->type.length, event->type.at);
+    snprintf(words, sizeof words, EVENT_TYPE_PREFIX "%.*s", (int)event->type.length, event->type.at);
     json_member_text(&writer, "type", words);
     json_member_string(&writer, "subject", event->subject);
     json_member_time(&writer, "time", event->at_ms);

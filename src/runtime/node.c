@@ -31,6 +31,7 @@ struct node {
     unsigned reactor_count;
     struct clerk *fans_clerk, *operators_clerk;
     struct cashier *cashier;
+    struct courier *courier;
     struct ticker *ticker;
     struct usher *usher;
     struct old_keys *old_keys;
@@ -160,6 +161,8 @@ static enum result open_reactors(struct node *node, char *fault, size_t fault_si
 static enum result start_threads(struct node *node, char *fault, size_t fault_size) {
     struct cashier_settings cashier = {node->with.ledger, node->with.holds.store, node->with.payments, &node->sales};
     enum result result = cashier_new(&cashier, &node->cashier);
+    if (result == RESULT_OK && node->with.courier)
+        result = courier_start(node->with.courier, &node->courier);
     if (result == RESULT_OK)
         result = clerk_start(node->with.ledger, &node->fans_clerk);
     if (result == RESULT_OK)
@@ -416,10 +419,12 @@ void node_stop(struct node *node) {
     clerk_stop(node->fans_clerk);
     clerk_stop(node->operators_clerk);
     cashier_stop(node->cashier);
+    courier_stop(node->courier);
     node->with.ledger->close(node->with.ledger->engine);
     node->with.holds.close(node->with.holds.store);
     ticker_free(node->ticker);
     cashier_free(node->cashier);
+    courier_free(node->courier);
     for (unsigned i = 0; i < node->reactor_count; i++)
         reactor_free(node->reactors[i]);
     for (unsigned i = 0; i < count; i++)

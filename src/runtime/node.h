@@ -2,8 +2,8 @@
  *
  *     start   listeners are open and answer 503 (healthz 200) → shows, seats and holds are read back → unfinished
  *             sagas pin their holds → waiting rooms that had begun → cashier, ticker, usher → ready
- *     stop    listeners close → answers under way finish → usher, ticker, clerk → cashier → the ledger commits what it
- * has and closes → the hold store writes what is left of its journal and closes
+ *     stop    listeners close → answers under way finish → usher, ticker, clerk → cashier → courier → the ledger
+ * commits what it has and closes → the hold store writes what is left of its journal and closes
  *
  * The node knows ports only; which engine stands behind each is chosen by its caller. node_stop() closes the hold
  * store and the ledger, since their threads know the shows and the cashier; the payments are the caller's to free after
@@ -15,6 +15,7 @@
 #include "api/api.h"
 #include "net/reactor.h"
 #include "runtime/cashier.h"
+#include "runtime/courier.h"
 #include "runtime/ticker.h"
 
 /* What a hold store offers beside its port. Its engine's own functions, bound by the caller. */
@@ -44,7 +45,8 @@ struct node_settings {
     const struct keyring *keys;    /* the node's from here on: from malloc() */
     struct address_limits *limits; /* NULL: none; the node's from here on */
     struct trusted_proxies proxies;
-    const struct queue_logs *queue_logs; /* open until node_stop() has returned */
+    const struct queue_logs *queue_logs;    /* open until node_stop() has returned */
+    const struct courier_settings *courier; /* NULL: nobody is told of bookings; the ledger is the node's */
 };
 
 struct node;
