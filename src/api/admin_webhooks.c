@@ -12,14 +12,8 @@ struct dead_list {
     const struct ledger *ledger;
     struct json_writer writer;
     uint32_t count;
-    uint64_t last;
+    char last[EVENT_ID_BYTES];
 };
-
-static void put_event_id(struct json_writer *writer, const struct ledger *ledger, uint64_t number) {
-    char text[EVENT_ID_BYTES];
-    event_id_format(ledger, number, text);
-    json_put_text(writer, text);
-}
 
 static bool add_event(void *context, const struct outbox_event *event) {
     struct dead_list *list = context;
@@ -29,8 +23,8 @@ static bool add_event(void *context, const struct outbox_event *event) {
     buffer_add_text(&type, EVENT_TYPE_PREFIX);
     buffer_add_bytes(&type, event->type);
     json_open(writer, '{');
-    json_key(writer, "event_id");
-    put_event_id(writer, list->ledger, event->number);
+    event_id_format(list->ledger, event, list->last);
+    json_member_text(writer, "event_id", list->last);
     json_member_string(writer, "type", buffer_bytes(&type));
     json_member_string(writer, "subject", event->subject);
     json_member_time(writer, "time", event->at_ms);
@@ -39,7 +33,6 @@ static bool add_event(void *context, const struct outbox_event *event) {
     json_close(writer, '}');
     buffer_release(&type);
     list->count++;
-    list->last = event->number;
     return true;
 }
 
@@ -83,11 +76,7 @@ static void list_dead(struct clerk_job *job, struct ledger_reader *reader) {
         return;
     }
     json_close(writer, ']');
-    json_key(writer, "next");
-    if (list.count == limit)
-        put_event_id(writer, ledger, list.last);
-    else
-        json_put_null(writer);
+    json_member_text(writer, "next", list.count == limit ? list.last : NULL);
     json_close(writer, '}');
     call_reply(call, 200, buffer_bytes(body));
 }

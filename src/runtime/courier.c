@@ -228,7 +228,7 @@ static void send_event(struct courier *courier, const struct outbox_event *event
     snprintf(parcel->type, sizeof parcel->type, "%.*s", (int)event->type.length, event->type.at);
     snprintf(parcel->booking, sizeof parcel->booking, "%.*s", about_booking ? (int)event->subject.length : 0,
              event->subject.at);
-    event_id_format(courier->with.ledger, event->number, parcel->event_id);
+    event_id_format(courier->with.ledger, event, parcel->event_id);
     buffer_clear(&parcel->body);
     buffer_clear(&parcel->headers);
     letter_write_body(event, parcel->event_id, courier->with.ledger->installation, &parcel->body);
