@@ -354,6 +354,7 @@ void world_damage(const struct world *world, const char *sql) {
     sqlite3 *db;
     char *why = NULL;
     assert_int_equal(sqlite3_open_v2(world->file, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "PRAGMA synchronous = OFF", NULL, NULL, NULL), SQLITE_OK);
     if (sqlite3_exec(db, sql, NULL, NULL, &why) != SQLITE_OK)
         fail_msg("%s: %s", sql, why);
     sqlite3_close(db);

@@ -1,9 +1,11 @@
 #include "engines/sqlite/audit.h"
 
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "engines/sqlite/audit_private.h"
 #include "engines/sqlite/database.h"
 #include "engines/sqlite/migrations.h"
 #include "engines/sqlite/sqlite_ledger.h"
@@ -21,30 +23,51 @@ static const struct check checks[] = {
 #undef CHECK
 };
 
-struct audit {
-    sqlite3 *db;
-    const struct audit_listener *listener;
-};
-
-/* A check that cannot be made is a finding too: the page that it needs is damaged, or a table is gone. */
-static void cannot_check(struct audit *audit, const struct check *check) {
+void audit_give_up(struct audit *audit, const char *words) {
     char text[600];
-    (void)snprintf(text, sizeof text, "it cannot be checked that %s: %s", check->words, sqlite3_errmsg(audit->db));
+    (void)snprintf(text, sizeof text, "it cannot be checked that %s: %s", words, sqlite3_errmsg(audit->db));
+    audit->listener->difference(audit->listener->context, text);
+    audit->found = audit->counted = 0;
+}
+
+void audit_find(struct audit *audit, const char *format, ...) {
+    if (++audit->found > AUDIT_DIFFERENCES)
+        return;
+    char text[1000];
+    va_list list;
+    va_start(list, format);
+    (void)vsnprintf(text, sizeof text, format, list);
+    va_end(list);
     audit->listener->difference(audit->listener->context, text);
 }
 
-static bool count(struct audit *audit, const struct check *check, int64_t *counted) {
+void audit_conclude(struct audit *audit, const char *words, const char *unit) {
+    char text[400];
+    if (audit->found > AUDIT_DIFFERENCES) {
+        (void)snprintf(text, sizeof text, "… and %lld more of these", (long long)(audit->found - AUDIT_DIFFERENCES));
+        audit->listener->difference(audit->listener->context, text);
+    }
+    if (audit->found)
+        (void)snprintf(text, sizeof text, "NOT SO: %s (%lld %s, %lld differences)", words, (long long)audit->counted,
+                       unit, (long long)audit->found);
+    else
+        (void)snprintf(text, sizeof text, "%s (%lld %s)", words, (long long)audit->counted, unit);
+    audit->listener->check(audit->listener->context, text);
+    audit->found = audit->counted = 0;
+}
+
+static bool count(struct audit *audit, const struct check *check) {
     sqlite3_stmt *statement = NULL;
     bool ok = sqlite3_prepare_v2(audit->db, check->count, -1, &statement, NULL) == SQLITE_OK &&
               sqlite3_step(statement) == SQLITE_ROW;
     if (ok)
-        *counted = sqlite3_column_int64(statement, 0);
+        audit->counted = sqlite3_column_int64(statement, 0);
     sqlite3_finalize(statement);
     return ok;
 }
 
-/* Tells the findings, up to a bound; true if the check could be made. `found` counts all. */
-static bool find_differences(struct audit *audit, const struct check *check, int64_t *found) {
+/* True if the check could be made. */
+static bool find_differences(struct audit *audit, const struct check *check) {
     sqlite3_stmt *statement = NULL;
     if (sqlite3_prepare_v2(audit->db, check->differences, -1, &statement, NULL) != SQLITE_OK) {
         sqlite3_finalize(statement);
@@ -55,30 +78,17 @@ static bool find_differences(struct audit *audit, const struct check *check, int
         const char *text = (const char *)sqlite3_column_text(statement, 0);
         if (text && strcmp(text, "ok") == 0) /* PRAGMA integrity_check says so in a row */
             continue;
-        if (++*found <= AUDIT_DIFFERENCES)
-            audit->listener->difference(audit->listener->context, text ? text : "(out of memory)");
+        audit_find(audit, "%s", text ? text : "(out of memory)");
     }
     sqlite3_finalize(statement);
     return code == SQLITE_DONE;
 }
 
 static void run_check(struct audit *audit, const struct check *check) {
-    char text[400];
-    int64_t counted = 0, found = 0;
-    if (!count(audit, check, &counted) || !find_differences(audit, check, &found)) {
-        cannot_check(audit, check);
-        return;
-    }
-    if (found > AUDIT_DIFFERENCES) {
-        (void)snprintf(text, sizeof text, "… and %lld more of these", (long long)(found - AUDIT_DIFFERENCES));
-        audit->listener->difference(audit->listener->context, text);
-    }
-    if (found)
-        (void)snprintf(text, sizeof text, "NOT SO: %s (%lld %s, %lld differences)", check->words, (long long)counted,
-                       check->unit, (long long)found);
+    if (count(audit, check) && find_differences(audit, check))
+        audit_conclude(audit, check->words, check->unit);
     else
-        (void)snprintf(text, sizeof text, "%s (%lld %s)", check->words, (long long)counted, check->unit);
-    audit->listener->check(audit->listener->context, text);
+        audit_give_up(audit, check->words);
 }
 
 /* All checks see one snapshot. */
@@ -87,6 +97,7 @@ static enum result run_checks(struct audit *audit, const char *path, const struc
         return detail_of_sqlite(detail, audit->db, path, "reading it");
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++)
         run_check(audit, &checks[i]);
+    audit_chain_run(audit);
     sqlite3_exec(audit->db, "ROLLBACK", NULL, NULL, NULL);
     return RESULT_OK;
 }

@@ -349,6 +349,17 @@ static enum result tell_moved(struct writer *writer, const struct ledger_command
     return append(writer, &detail, &act);
 }
 
+/* Out of REVIEW a payment may come straight to its end. */
+static bool is_captured(enum saga_state from, const struct booking *booking) {
+    return booking->saga == SAGA_DONE && (from == SAGA_CAPTURING || (from == SAGA_REVIEW && booking->refunded == 0));
+}
+
+static bool is_refunded(enum saga_state from, const struct booking *booking) {
+    if (booking->saga == SAGA_REFUNDED)
+        return from != SAGA_REFUNDED;
+    return booking->saga == SAGA_DONE && booking->refunded > 0 && (from == SAGA_REFUNDING || from == SAGA_REVIEW);
+}
+
 enum result writer_tell_step(struct writer *writer, const struct ledger_command *command,
                              const struct kept_booking *before) {
     const struct booking *booking = command->booking.booking;
@@ -358,9 +369,9 @@ enum result writer_tell_step(struct writer *writer, const struct ledger_command 
         result = tell_given_up(writer, command, before);
     if (result == RESULT_OK && from == SAGA_CANCELLED && to == SAGA_CONFIRMING)
         result = tell_moved(writer, command, before, "booking.reopened", false);
-    if (result == RESULT_OK && from == SAGA_CAPTURING && to == SAGA_DONE)
+    if (result == RESULT_OK && is_captured(from, booking))
         result = tell_moved(writer, command, before, "payment.captured", true);
-    if (result == RESULT_OK && from != to && (to == SAGA_REFUNDED || (from == SAGA_REFUNDING && to == SAGA_DONE)))
+    if (result == RESULT_OK && is_refunded(from, booking))
         result = tell_refunded(writer, command, before);
     if (result == RESULT_OK && from != SAGA_REVIEW && to == SAGA_REVIEW)
         result = tell_moved(writer, command, before, "payment.review", false);
