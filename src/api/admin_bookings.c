@@ -1,4 +1,4 @@
-/* The operator's bookings: a page of them as JSON, all of them as CSV, money back. */
+/* The operator's bookings, of one show or of all: a page of them as JSON, all of them as CSV. */
 #include "api/handlers.h"
 #include "base/clock.h"
 #include "base/container.h"
@@ -75,6 +75,7 @@ static bool add_csv(void *context, const struct booking *booking) {
 
 static bool read_filter(struct call *call, struct booking_filter *filter, bool *csv) {
     struct bytes status = http_query(call->query, "status");
+    struct bytes payment = http_query(call->query, "payment_state");
     struct bytes limit = http_query(call->query, "limit");
     struct bytes after = http_query(call->query, "after");
     struct bytes format = http_query(call->query, "format");
@@ -85,6 +86,16 @@ static bool read_filter(struct call *call, struct booking_filter *filter, bool *
                 filter->status = booking_status_name((enum booking_status)i);
         if (!filter->status) {
             call_refuse_field(call, "/status", "status has to be PENDING, CONFIRMED or CANCELLED");
+            return false;
+        }
+    }
+    if (payment.at) {
+        for (int i = PAYMENT_STATE_NONE; i <= PAYMENT_STATE_REVIEW; i++)
+            if (bytes_equal(payment, bytes_of(payment_state_name((enum payment_state)i))))
+                filter->payment_state = payment_state_name((enum payment_state)i);
+        if (!filter->payment_state) {
+            call_refuse_field(call, "/payment_state",
+                              "payment_state has to be NONE, AUTHORIZED, CAPTURED, VOIDED, REFUNDED or REVIEW");
             return false;
         }
     }
@@ -102,7 +113,7 @@ static bool read_filter(struct call *call, struct booking_filter *filter, bool *
     }
     *csv = format.at ? bytes_equal(format, BYTES("csv")) : call->wants_csv;
     filter->limit = *csv ? 0 : (uint32_t)number;
-    filter->show_id = &call->sale->show_id;
+    filter->show_id = call->sale ? &call->sale->show_id : NULL;
     return true;
 }
 
@@ -143,144 +154,16 @@ static void list_bookings(struct clerk_job *job, struct ledger_reader *reader) {
     call_reply(call, 200, buffer_bytes(body));
 }
 
-void handle_admin_list_bookings(struct call *call) {
+static void list_on_clerk(struct call *call) {
     call = call_park(call);
     if (call)
         call_on_clerk(call, list_bookings);
 }
 
-/* ---- money back ---- */
-
-struct refund {
-    struct refund_call refund;
-    struct call *call;
-};
-
-static void refund_free(struct refund *refund) {
-    buffer_release(&refund->refund.storage);
-    free(refund);
+void handle_admin_list_bookings(struct call *call) {
+    list_on_clerk(call);
 }
 
-static void write_refund(const struct refund_call *refund, struct buffer *body) {
-    struct json_writer writer = json_writer(body);
-    write_booking(&writer, &refund->booking, true);
-}
-
-/* On the reactor: the seats are free; the money may still be on its way back. */
-static void refund_answered(struct envelope *envelope, void *receiver) {
-    (void)receiver;
-    struct refund *refund = CONTAINER_OF(envelope, struct refund, refund.envelope);
-    struct call *call = refund->call;
-    call->on_reactor = true;
-    call->exchange = exchange_resume(call->ref);
-    if (refund->refund.result == RESULT_OK) {
-        struct buffer *body = call_scratch(call);
-        write_refund(&refund->refund, body);
-        call->answer_kept = true;
-        call_reply(call, 200, buffer_bytes(body));
-    } else {
-        call_refuse(call, refund->refund.result, NULL);
-    }
-    refund_free(refund);
-}
-
-static bool find_booking_seat(const struct booking *booking, struct bytes name, uint32_t *index) {
-    for (uint32_t i = 0; i < booking->seat_count; i++) {
-        if (bytes_equal(booking->seat_ids[i], name)) {
-            *index = i;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* "seat_ids": a part of the booking. False: refused, and answered. */
-static bool read_part(struct call *call, const json_t *document, struct refund_call *refund) {
-    const json_t *list = json_object_get(document, "seat_ids");
-    if (!list || json_is_null(list))
-        return true;
-    if (!json_is_array(list) || json_array_size(list) < 1 || json_array_size(list) > refund->booking.seat_count) {
-        call_refuse_field(call, "/seat_ids", "seat_ids has to be a list of the booking's seats");
-        return false;
-    }
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *item = json_array_get(list, i);
-        struct bytes name = {json_string_value(item), json_string_length(item)};
-        uint32_t index;
-        if (!json_is_string(item) || !find_booking_seat(&refund->booking, name, &index)) {
-            call_refuse(call, RESULT_UNKNOWN_SEAT, "the booking has no such seat");
-            return false;
-        }
-        for (uint32_t before = 0; before < refund->seat_count; before++) {
-            if (refund->seats[before] == index) {
-                call_refuse(call, RESULT_DUPLICATE_SEAT, NULL);
-                return false;
-            }
-        }
-        refund->seats[refund->seat_count++] = index;
-    }
-    if (refund->seat_count == refund->booking.seat_count)
-        refund->seat_count = 0;
-    return true;
-}
-
-static bool read_refund(struct call *call, const json_t *document, struct refund_call *refund) {
-    const json_t *reason = json_object_get(document, "reason");
-    if (!json_is_string(reason) || json_string_length(reason) < 1 ||
-        json_string_length(reason) >= sizeof refund->reason) {
-        call_refuse_field(call, "/reason", "a reason is needed: a text of 1 to 63 bytes");
-        return false;
-    }
-    memcpy(refund->reason, json_string_value(reason), json_string_length(reason) + 1);
-    return read_part(call, document, refund);
-}
-
-/* False: refused, and answered. */
-static bool send_refund(struct call *call, struct refund_call *refund) {
-    struct api *api = call->api;
-    refund->sale = sale_find(api->sales, &refund->booking.show_id);
-    refund->reactor = call->ref.reactor;
-    refund->answered = refund_answered;
-    refund->answer_key = call->answer_key;
-    refund->render = write_refund;
-    if (!refund->sale) {
-        call_refuse(call, RESULT_SHOW_NOT_FOUND, NULL);
-        return false;
-    }
-    if (!api->services.refund(api->services.runtime, refund)) {
-        call_refuse(call, RESULT_OVERLOADED, NULL);
-        return false;
-    }
-    return true;
-}
-
-static void begin_refund(struct clerk_job *job, struct ledger_reader *reader) {
-    struct call *call = call_of_job(job);
-    struct api *api = call->api;
-    struct refund *refund = calloc(1, sizeof *refund);
-    if (!refund) {
-        call_refuse(call, RESULT_OVERLOADED, NULL);
-        return;
-    }
-    struct refund_call *inner = &refund->refund;
-    buffer_init(&inner->storage, 1024 * 1024);
-    refund->call = call;
-    enum result result = api->ledger->read_booking(reader, &call->subject, &inner->booking, &inner->storage);
-    json_t *document = NULL;
-    if (result != RESULT_OK) {
-        call_refuse(call, result == RESULT_BOOKING_NOT_FOUND ? result : RESULT_LEDGER_UNAVAILABLE, NULL);
-    } else if (call_read_json(call, &document)) {
-        bool understood = read_refund(call, document, inner);
-        json_decref(document);
-        /* Once it is refused the call is no longer ours. */
-        if (understood && send_refund(call, inner))
-            return;
-    }
-    refund_free(refund);
-}
-
-void handle_admin_refund(struct call *call) {
-    call = call_park(call);
-    if (call)
-        call_on_clerk(call, begin_refund);
+void handle_admin_list_all_bookings(struct call *call) {
+    list_on_clerk(call);
 }

@@ -56,6 +56,7 @@ static void write_blocking(struct call *call, struct blocking *blocking) {
     call->command.seats.plan = call->sale->plan;
     call->command.seats.count = blocking->count;
     call->command.seats.changes = blocking->changes;
+    call->command.actor = BYTES("operator");
     call->command.why = bytes_of(blocking->reason);
     call->command.seats.now_ms = call->now_ms;
     struct json_writer writer = json_writer(call_scratch(call));

@@ -162,7 +162,7 @@ static void write_new_show(struct call *call, struct new_show *fresh) {
     }
     call->sale = fresh->sale;
     call->context = fresh;
-    call->command = (struct ledger_command){.kind = LEDGER_CREATE_SHOW};
+    call->command = (struct ledger_command){.kind = LEDGER_CREATE_SHOW, .actor = BYTES("operator")};
     call->command.show.record = &fresh->record;
     call->command.show.plan = fresh->sale->plan;
     promise_show(call, &fresh->terms, call->now_ms, 201);
@@ -227,9 +227,10 @@ static void change_is_written(struct ledger_command *command) {
     change_free(change);
 }
 
-/* Writes the terms to the ledger, then they count. Changes are made on the operator's reactor alone, one after another.
+/* Writes the terms to the ledger, then they count; `action` is the audit's word for it. Changes are made on the
+ * operator's reactor alone, one after another.
  */
-static void change_terms(struct call *call, const struct sale_terms *terms) {
+static void change_terms(struct call *call, const struct sale_terms *terms, const char *action) {
     struct sale_terms before;
     struct sale_fault fault = {0};
     sale_copy_wanted(call->sale, &before);
@@ -257,7 +258,8 @@ static void change_terms(struct call *call, const struct sale_terms *terms) {
                                           .created_ms = call->sale->created_ms,
                                           .updated_ms = call->now_ms};
     call->context = change;
-    call->command = (struct ledger_command){.kind = LEDGER_CHANGE_SHOW};
+    call->command = (struct ledger_command){.kind = LEDGER_CHANGE_SHOW, .actor = BYTES("operator")};
+    call->command.show.action = bytes_of(action);
     call->command.show.record = &change->record;
     promise_show(call, terms, call->now_ms, 200);
     if (!call_submit(call, change_is_written)) {
@@ -305,35 +307,35 @@ void handle_admin_change_show(struct call *call) {
     if (result != RESULT_OK)
         call_refuse_field(call, fault.pointer, fault.detail);
     else
-        change_terms(call, &terms);
+        change_terms(call, &terms, "show.changed");
 }
 
-static void set_hand(struct call *call, enum sale_hand hand) {
+static void set_hand(struct call *call, enum sale_hand hand, const char *action) {
     struct sale_terms terms;
     sale_copy_wanted(call->sale, &terms);
     if (hand == SALE_PAUSED && terms.hand != SALE_PAUSED)
         terms.resumes_to = terms.hand == SALE_OPENED ? SALE_OPENED : SALE_AUTO;
     terms.hand = hand;
-    change_terms(call, &terms);
+    change_terms(call, &terms, action);
 }
 
 void handle_admin_open(struct call *call) {
-    set_hand(call, SALE_OPENED);
+    set_hand(call, SALE_OPENED, "show.opened");
 }
 
 void handle_admin_pause(struct call *call) {
-    set_hand(call, SALE_PAUSED);
+    set_hand(call, SALE_PAUSED, "show.paused");
 }
 
 /* Back to what it was before the pause: by its time, or opened by hand. A show that is not paused stays as it is. */
 void handle_admin_resume(struct call *call) {
     struct sale_terms terms;
     sale_copy_wanted(call->sale, &terms);
-    set_hand(call, terms.hand == SALE_PAUSED ? terms.resumes_to : terms.hand);
+    set_hand(call, terms.hand == SALE_PAUSED ? terms.resumes_to : terms.hand, "show.resumed");
 }
 
 void handle_admin_close(struct call *call) {
-    set_hand(call, SALE_CLOSED);
+    set_hand(call, SALE_CLOSED, "show.closed");
 }
 
 /* ---- how it is doing ---- */

@@ -51,7 +51,7 @@ struct confirm_call {
     void *saga;
 };
 
-/* The operator gives a booking's money back, or a part of it. */
+/* A booking's money goes back, all or a part of it: the operator gives it, or the fan cancels. */
 struct refund_call {
     struct envelope envelope;
     struct reactor *reactor;
@@ -61,12 +61,34 @@ struct refund_call {
     struct buffer storage;
     uint32_t seat_count;                  /* 0: all */
     uint32_t seats[LIMIT_SEATS_PER_HOLD]; /* indices into booking.seat_ids */
-    char reason[PAYMENT_CODE_BYTES];
+    bool by_fan;
+    char reason[PAYMENT_CODE_BYTES]; /* the operator's, or a code */
+    int64_t give_up_ms;              /* a payment that is under way is waited for until then */
     struct hold_answer_key answer_key;
     /* Writes the answer, with `booking` as it will be: kept in one step with the refund. */
     void (*render)(const struct refund_call *refund, struct buffer *body);
+    /* The payment that was waited for is over: the booking is to be read again. On the cashier's thread; the call is
+     * the caller's again. */
+    void (*again)(struct refund_call *refund);
 
     enum result result; /* OK: the seats are free, the money is on its way */
+
+    struct refund_call *next; /* private to the cashier */
+};
+
+/* A booking that the ledger has is looked at again: the gateway says that something has changed (a hint, which nobody
+ * needs to believe: the gateway is asked), or a human has looked at a payment in review, and it is to go on. */
+struct look_call {
+    struct envelope envelope;
+    void *context;
+    void (*done)(struct look_call *look); /* on the cashier's thread */
+    struct booking booking; /* as the ledger has it; its texts point into `storage`. As it has become, in `done` */
+    struct buffer storage;
+    bool by_operator; /* a human, who says why */
+    char reason[PAYMENT_CODE_BYTES];
+
+    enum result result; /* OK; PAYMENT_IN_PROGRESS (of another attempt: later); CONFLICT (not in review); OVERLOADED;
+                           LEDGER_UNAVAILABLE */
 };
 
 struct api_services {
@@ -74,6 +96,7 @@ struct api_services {
     /* False: 503, the call stays the caller's. */
     bool (*confirm)(void *runtime, struct confirm_call *call);
     bool (*refund)(void *runtime, struct refund_call *call);
+    bool (*look)(void *runtime, struct look_call *call);
     /* `long_work`: an operator's, such as reading a stadium's plan; it must not make fans wait. */
     void (*clerk)(void *runtime, struct clerk_job *job, bool long_work);
     void (*wake_ticker)(void *runtime);
@@ -107,6 +130,7 @@ struct api {
     struct trusted_proxies proxies;
     struct api_services services;
     struct id admin_token_hash;
+    struct bytes webhook_secrets; /* of the payment gateway's webhooks, between spaces; none: no webhooks are taken */
     struct idempotency *idempotency;
     atomic_uint shows_being_made;                       /* the clerks go on until they are */
     atomic_llong bookings_per_minute, holds_per_minute; /* set by the ticker */

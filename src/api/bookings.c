@@ -83,6 +83,7 @@ static void reply_outcome(struct call *call, const struct confirm_outcome *outco
     if (outcome->result != RESULT_OK)
         metric_refused(outcome->result);
     struct buffer *body = call_scratch(call);
+    call->is_interim = outcome->result == RESULT_PAYMENT_IN_PROGRESS;
     unsigned status = answer_confirm(outcome, body);
     call_reply(call, status, buffer_bytes(body));
 }

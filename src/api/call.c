@@ -204,7 +204,7 @@ void call_keep_promise(struct call *call) {
 
 void call_reply_text(struct call *call, unsigned status, const char *content_type, struct bytes body) {
     bool keyed = !id_is_none(&call->answer_key.key);
-    if (keyed && !call->answer_kept && answer_is_final(status)) {
+    if (keyed && !call->answer_kept && !call->is_interim && answer_is_final(status)) {
         store(call, status, content_type, body);
         keep(call);
     } else if (call->on_reactor) {
@@ -226,6 +226,7 @@ void call_reply(struct call *call, unsigned status, struct bytes json) {
 }
 
 void call_refuse(struct call *call, enum result result, const char *detail) {
+    call->is_interim = result == RESULT_PAYMENT_IN_PROGRESS;
     metric_refused(result);
     struct buffer *body = call_scratch(call);
     problem_write(body, result, detail);

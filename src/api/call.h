@@ -50,6 +50,7 @@ struct call {
     int64_t arrived_us;
     struct hold_answer_key answer_key; /* none: no Idempotency-Key */
     bool answer_kept;
+    bool is_interim;              /* what is answered is not the end: not kept, whatever its status */
     int timing;                   /* enum timing to observe when answered, or -1 */
     struct id pass_user;          /* a hash of whose pass it carries; none: none, or not looked at */
     struct client client;         /* who joins, for limits by address */
@@ -67,7 +68,8 @@ struct call {
     struct envelope envelope;
     struct clerk_job job;
     void (*resume)(struct call *call);
-    void *context; /* the handler's own */
+    void *context;             /* the handler's own */
+    struct call *next_waiting; /* private to idempotency.c */
     struct ledger_command command;
     struct kept_answer keep;
     unsigned status;

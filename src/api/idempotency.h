@@ -1,11 +1,13 @@
 /* Idempotency-Key: the same key, route, user and body give the first answer again, byte for byte.
  *
- * A key that is under way is in a table here (IDEMPOTENCY_IN_PROGRESS for who comes second); an answer that is final is
- * in the ledger, or still in the hold store's journal. So nothing is remembered here that must survive a crash, and
- * memory grows only with calls under way.
+ * A key that is under way is in a table here (IDEMPOTENCY_IN_PROGRESS for who comes second, once it is known that the
+ * first one has no answer yet: who comes while that is looked up waits for it); an answer that is final is in the
+ * ledger, or still in the hold store's journal. So nothing is remembered here that must survive a crash, and memory
+ * grows only with calls under way.
  *
- * The stored key is a hash of route, scope and key; the scope is the user for reserve, the reservation for confirm, the
- * operator otherwise, so that nobody sees another's answer by guessing a key.
+ * The stored key is a hash of route, scope and key; the scope is the user for reserve and for joining a queue, the
+ * reservation for confirm, the queue ticket for a turn, what the path names otherwise, so that nobody sees another's
+ * answer by guessing a key.
  */
 #ifndef ONSALE_API_IDEMPOTENCY_H
 #define ONSALE_API_IDEMPOTENCY_H

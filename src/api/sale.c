@@ -297,3 +297,13 @@ const char *sale_status_name(enum sale_status status) {
     static const char *const names[] = {"SCHEDULED", "PRE_QUEUE", "ON_SALE", "PAUSED", "SOLD_OUT", "CLOSED"};
     return names[status];
 }
+
+bool sale_may_cancel(struct sale *sale, int64_t now_ms, const char **why) {
+    struct sale_terms terms;
+    sale_copy_terms(sale, &terms, NULL);
+    *why = "this show's tickets cannot be given back";
+    if (!terms.cancellation.allowed)
+        return false;
+    *why = "it is too late to give these tickets back";
+    return terms.start_ms == 0 || now_ms <= terms.start_ms - terms.cancellation.until_seconds * 1000;
+}

@@ -25,6 +25,12 @@ enum sale_status {
     SALE_STATUS_CLOSED
 };
 
+/* Whether a fan may give a booking back. */
+struct cancel_terms {
+    bool allowed;
+    int64_t until_seconds; /* so long before the start at the latest; a show whose start is not set knows no such end */
+};
+
 struct sale_terms {
     char event_name[LIMIT_NAME_BYTES + 1];
     int64_t start_ms;   /* 0: not set */
@@ -33,6 +39,7 @@ struct sale_terms {
     enum sale_hand resumes_to; /* while PAUSED: what it was before */
     struct show_settings seats;
     struct room_terms room;
+    struct cancel_terms cancellation;
 };
 
 struct room;
@@ -111,6 +118,8 @@ enum sale_status sale_phase(const struct sale *sale, int64_t now_ms);
 const char *sale_status_name(enum sale_status status);
 /* A waiting room in front of it takes people in now. No lock. */
 bool sale_takes_joins(const struct sale *sale, int64_t now_ms);
+/* Whether a fan may cancel now; *why says why not. Takes the sale's lock. */
+MUST_USE bool sale_may_cancel(struct sale *sale, int64_t now_ms, const char **why);
 /* OK, or SALE_NOT_OPEN. No lock. */
 MUST_USE enum result sale_is_open(const struct sale *sale, int64_t now_ms);
 

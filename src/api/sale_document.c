@@ -76,6 +76,35 @@ static enum result read_time(const json_t *document, const char *key, int64_t *m
     return RESULT_INVALID_FIELD;
 }
 
+/* "cancellation": {"allowed": true, "until_seconds": 86400}. What is missing in it stays. */
+static enum result read_cancellation(const json_t *document, struct cancel_terms *terms, struct sale_fault *fault) {
+    const json_t *member = json_object_get(document, "cancellation");
+    if (!member)
+        return RESULT_OK;
+    if (!json_is_object(member))
+        return refuse(fault, "/cancellation", "cancellation has to be an object");
+    const json_t *allowed = json_object_get(member, "allowed"), *until = json_object_get(member, "until_seconds");
+    if (allowed && !json_is_boolean(allowed))
+        return refuse(fault, "/cancellation/allowed", "allowed has to be true or false");
+    if (until &&
+        (!json_is_integer(until) || json_integer_value(until) < 0 || json_integer_value(until) > LIMIT_CANCEL_SECONDS))
+        return refuse(fault, "/cancellation/until_seconds",
+                      "until_seconds has to be a whole number of seconds from 0 to 31622400");
+    if (allowed)
+        terms->allowed = json_is_true(allowed);
+    if (until)
+        terms->until_seconds = json_integer_value(until);
+    return RESULT_OK;
+}
+
+static void write_cancellation(const struct cancel_terms *terms, struct json_writer *writer) {
+    json_key(writer, "cancellation");
+    json_open(writer, '{');
+    json_member_bool(writer, "allowed", terms->allowed);
+    json_member_int(writer, "until_seconds", terms->until_seconds);
+    json_close(writer, '}');
+}
+
 static enum result read_name(const json_t *document, struct sale_terms *terms, struct sale_fault *fault) {
     const json_t *member = json_object_get(document, "event_name");
     if (!member)
@@ -160,6 +189,8 @@ enum result sale_read_terms(const json_t *document, const struct plan *plan, str
     if (result == RESULT_OK)
         result = room_read_terms(document, &read.room, fault);
     if (result == RESULT_OK)
+        result = read_cancellation(document, &read.cancellation, fault);
+    if (result == RESULT_OK)
         result = sale_read_prices(document, plan, &read, fault);
     if (result == RESULT_OK)
         result = check_prices(plan, &read, fault);
@@ -200,6 +231,7 @@ static void write_settings(const struct sale_terms *terms, const struct plan *pl
     json_member_int(writer, "payment_attempts", terms->seats.payment_attempts);
     json_member_text(writer, "orphan_rule", orphan_names[terms->seats.orphan_rule]);
     write_prices(terms, plan, writer);
+    write_cancellation(&terms->cancellation, writer);
     json_key(writer, "waiting_room");
     room_write_terms(&terms->room, writer);
 }
@@ -267,6 +299,7 @@ void sale_write(struct sale *sale, int64_t now_ms, bool brief, struct json_write
         json_member_int(writer, "max_seats_per_reservation", LIMIT_SEATS_PER_HOLD);
         json_member_int(writer, "payment_attempts", terms.seats.payment_attempts);
         json_member_text(writer, "orphan_rule", orphan_names[terms.seats.orphan_rule]);
+        write_cancellation(&terms.cancellation, writer);
         write_categories(sale, &terms, writer);
         write_plan(sale, writer);
         json_key(writer, "waiting_room");

@@ -7,13 +7,13 @@
 #define static_assert _Static_assert
 
 /* HTTP */
-#define LIMIT_HEAD_BYTES (16 * 1024)        /* request line and fields; over it: 431 */
-#define LIMIT_TARGET_BYTES (4 * 1024)       /* request target; over it: 414 */
-#define LIMIT_HEADER_FIELDS 100             /* over it: 431 */
-#define LIMIT_FAN_BODY_BYTES (16 * 1024)    /* body of a fan's call */
-#define LIMIT_ADMIN_BODY_BYTES (64 * 1024)  /* body of an operator's call, but for the two below */
+#define LIMIT_HEAD_BYTES (16 * 1024)           /* request line and fields; over it: 431 */
+#define LIMIT_TARGET_BYTES (4 * 1024)          /* request target; over it: 414 */
+#define LIMIT_HEADER_FIELDS 100                /* over it: 431 */
+#define LIMIT_FAN_BODY_BYTES (16 * 1024)       /* body of a fan's call */
+#define LIMIT_ADMIN_BODY_BYTES (64 * 1024)     /* body of an operator's call, but for the two below */
 #define LIMIT_GATEWAY_EVENT_BYTES (256 * 1024) /* a webhook of the payment gateway */
-#define LIMIT_PLAN_BYTES (48 * 1024 * 1024) /* a seating plan */
+#define LIMIT_PLAN_BYTES (48 * 1024 * 1024)    /* a seating plan */
 #define LIMIT_REACTORS 64
 #define LIMIT_LISTENERS 4                      /* of one reactor */
 #define LIMIT_EMPTY_LINES 4                    /* before a request */

@@ -59,7 +59,7 @@ enum result ledger_make_show(struct ledger *ledger, const struct plan *plan, con
                                  .settings_json = buffer_bytes(&settings_json),
                                  .created_ms = now_ms,
                                  .updated_ms = now_ms};
-    struct ledger_command command = {.kind = LEDGER_CREATE_SHOW};
+    struct ledger_command command = {.kind = LEDGER_CREATE_SHOW, .actor = BYTES("operator")};
     command.show.record = &record;
     command.show.plan = plan;
     enum result result = buffer_ok(&plan_json) ? ledger_do(ledger, &command) : RESULT_OVERLOADED;

@@ -442,6 +442,7 @@ static bool start_node(struct server *server, const struct id *token_hash) {
                   .idle_ms = (int)from->number[SETTING_idle_seconds] * 1000},
         .drain_ms = (int)from->number[SETTING_drain_seconds] * 1000,
         .admin_token_hash = *token_hash,
+        .webhook_secrets = bytes_of(from->text[SETTING_payments_webhook_secret]),
         .holds = {&server->holds, recover_holds, memory_store_end_recovery, memory_store_find_answer,
                   memory_store_pending_answers, memory_store_answers_kept, memory_store_close},
         .ledger = &server->ledger,

@@ -137,6 +137,8 @@ static bool answer_from_hold(struct cashier *cashier, struct confirm_call *call)
         outcome->result = RESULT_RESERVATION_EXPIRED;
     else if (hold.amount > 0 && !call->has_token && cashier->now_ms < hold.deadline_ms)
         outcome->result = RESULT_INVALID_FIELD;
+    else if (hold.state == HOLD_HELD && hold.amount > 0 && breaker_wait_ms(&cashier->breaker, cashier->now_ms) > 0)
+        outcome->result = RESULT_GATEWAY_UNAVAILABLE; /* and the hold is the fan's, to try again */
     else
         return false;
     confirm_answer(call);
@@ -164,170 +166,6 @@ bool cashier_confirm(struct cashier *cashier, struct confirm_call *call) {
     call->envelope.open = open_confirm;
     mailbox_send(&cashier->mailbox, &call->envelope);
     return true;
-}
-
-/* ---- refund ---- */
-
-static void refuse_refund(struct refund_call *refund, enum result result) {
-    refund->result = result;
-    refund->envelope.open = refund->answered;
-    reactor_send(refund->reactor, &refund->envelope);
-}
-
-/* The seats as indices; and their ids as the plan's texts, for the booking's own go when the caller returns. */
-static bool find_seats(struct open_saga *open) {
-    struct booking *booking = &open->saga.booking;
-    for (uint32_t i = 0; i < booking->seat_count; i++) {
-        open->seats[i] = plan_find_seat(open->sale->plan, booking->seat_ids[i]);
-        if (open->seats[i] == PLAN_NO_SEAT)
-            return false;
-        booking->seat_ids[i] = open->sale->plan->seat_ids[open->seats[i]];
-    }
-    return true;
-}
-
-/* What the operator will be told, once it is so; kept in the same transaction. */
-static void promise_refund(struct open_saga *open, struct refund_call *refund) {
-    refund->booking.status = open->written.status;
-    refund->booking.refunded = open->written.refunded;
-    refund->booking.updated_ms = open->written.updated_ms;
-    memcpy(refund->booking.reason, open->written.reason, sizeof refund->booking.reason);
-    if (id_is_none(&refund->answer_key.key))
-        return;
-    open->kept_body.length = 0;
-    refund->render(refund, &open->kept_body);
-    open->command.answer = (struct kept_answer){.key = refund->answer_key.key,
-                                                .body_hash = refund->answer_key.body_hash,
-                                                .status = 200,
-                                                .body = buffer_bytes(&open->kept_body),
-                                                .created_ms = open->cashier->now_ms};
-}
-
-static void write_refund(struct open_saga *open, struct refund_call *refund) {
-    struct booking *booking = &open->saga.booking;
-    int64_t back = 0;
-    for (uint32_t i = 0; i < (refund->seat_count ? refund->seat_count : booking->seat_count); i++)
-        back += booking->seat_amounts[refund->seat_count ? refund->seats[i] : i];
-    bool whole = refund->seat_count == 0;
-    open->saga.target = booking->amount == 0 ? (whole ? SAGA_CANCELLED : SAGA_DONE) : SAGA_REFUNDING;
-    open_saga_prepare(open, LEDGER_CANCEL_SOLD);
-    open->written.refunded = booking->refunded + back;
-    if (whole)
-        open->written.status = BOOKING_CANCELLED;
-    memcpy(open->written.reason, refund->reason, sizeof refund->reason);
-    promise_refund(open, refund);
-    show_lock(open->sale->show);
-    open->command.booking.seat_version = show_draw_fence(open->sale->show);
-    show_unlock(open->sale->show);
-    open->command.booking.cancel_count = refund->seat_count;
-    open->command.booking.cancel = refund->seats;
-    open->command.actor = BYTES("operator");
-    open_saga_submit(open);
-}
-
-static void open_refund(struct envelope *envelope, void *receiver) {
-    struct cashier *cashier = receiver;
-    struct refund_call *refund = CONTAINER_OF(envelope, struct refund_call, envelope);
-    const struct booking *booking = &refund->booking;
-    if (id_map_find(&cashier->by_reservation, &booking->reservation)) {
-        refuse_refund(refund, RESULT_PAYMENT_IN_PROGRESS);
-        return;
-    }
-    if (booking->status != BOOKING_CONFIRMED || booking->saga != SAGA_DONE) {
-        refuse_refund(refund, RESULT_BOOKING_NOT_REFUNDABLE);
-        return;
-    }
-    struct open_saga *open = open_saga_new(cashier, refund->sale, &booking->reservation);
-    if (!open) {
-        refuse_refund(refund, RESULT_OVERLOADED);
-        return;
-    }
-    open->saga.booking = *booking;
-    open->is_sold = true;
-    open->refund = refund;
-    if (!find_seats(open)) {
-        open_saga_answer_refund(open, RESULT_UNKNOWN_SEAT);
-        open_saga_end(open);
-        return;
-    }
-    write_refund(open, refund);
-}
-
-bool cashier_refund(struct cashier *cashier, struct refund_call *refund) {
-    if (atomic_load(&cashier->open) >= LIMIT_OPEN_SAGAS || atomic_load(&cashier->stopping))
-        return false;
-    refund->envelope.open = open_refund;
-    mailbox_send(&cashier->mailbox, &refund->envelope);
-    return true;
-}
-
-/* ---- after a restart ---- */
-
-/* The journal forgot the hold of a booking that is being paid: it is made anew from the booking. */
-static enum result restore_hold(struct open_saga *open, int64_t now_ms) {
-    const struct booking *booking = &open->saga.booking;
-    struct show *show = open->sale->show;
-    struct hold hold = {.reservation = booking->reservation,
-                        .fence = booking->fence,
-                        .taken_ms = booking->created_ms,
-                        .deadline_ms = now_ms,
-                        .store_deadline_ms = now_ms,
-                        .amount = booking->amount,
-                        .seat_count = booking->seat_count,
-                        .user = booking->user};
-    uint32_t slot;
-    show_lock(show);
-    enum result result = hold_find(show, &booking->reservation) == HOLD_NO_SLOT
-                             ? hold_restore(show, &hold, open->seats, &slot)
-                             : RESULT_OK;
-    show_unlock(show);
-    return result;
-}
-
-static void hold_is_pinned(struct hold_step_call *step) {
-    struct open_saga *open = step->context;
-    if (step->result == RESULT_OK)
-        open->store_deadline_ms = step->hold.store_deadline_ms;
-    else
-        log_warn("a seat whose payment is open is not held; the ledger will decide",
-                 LOG_STRING("result", result_name(step->result)));
-}
-
-static void pin_hold(struct open_saga *open, int64_t now_ms) {
-    struct hold_store *holds = open->cashier->with.holds;
-    if (restore_hold(open, now_ms) != RESULT_OK)
-        log_warn("the hold of an open payment cannot be put back: somebody else has a seat");
-    open->step = (struct hold_step_call){.show = open->sale->show,
-                                         .step = HOLD_STEP_BEGIN_PAYMENT,
-                                         .reservation = open->saga.booking.reservation,
-                                         .booking = open->saga.booking.id,
-                                         .recovering = true,
-                                         .now_ms = now_ms,
-                                         .context = open,
-                                         .done = hold_is_pinned};
-    holds->step(holds->engine, &open->step);
-}
-
-enum result cashier_adopt(struct cashier *cashier, const struct booking *booking, int64_t now_ms) {
-    struct sale *sale = sale_find(cashier->with.sales, &booking->show_id);
-    if (!sale)
-        return RESULT_SHOW_NOT_FOUND;
-    struct open_saga *open = open_saga_new(cashier, sale, &booking->reservation);
-    if (!open)
-        return RESULT_OVERLOADED;
-    open->saga.booking = *booking;
-    metric_add(METRIC_SAGAS_REVIEW, booking->saga == SAGA_REVIEW);
-    open->is_sold = booking->status != BOOKING_PENDING;
-    if (!find_seats(open)) {
-        open_saga_end(open);
-        return RESULT_UNKNOWN_SEAT;
-    }
-    if (!open->is_sold)
-        pin_hold(open, now_ms);
-    /* It begins when the thread does. */
-    open->resumed = true;
-    deadlines_set(&cashier->timers, &open->timer, now_ms);
-    return RESULT_OK;
 }
 
 /* ---- the thread ---- */
@@ -363,10 +201,12 @@ static void *work(void *context) {
         mailbox_open_all(&cashier->mailbox, cashier);
         fire_timers(cashier);
         lose_patience(cashier, false);
+        cashier_give_up_refunds(cashier, false);
         payments->run(payments->engine, next_wait_ms(cashier));
     }
     mailbox_open_all(&cashier->mailbox, cashier);
     lose_patience(cashier, true);
+    cashier_give_up_refunds(cashier, true);
     return NULL;
 }
 
@@ -382,12 +222,16 @@ enum result cashier_new(const struct cashier_settings *settings, struct cashier 
     made->with = *settings;
     made->last_waiter = &made->first_waiter;
     made->now_ms = clock_now_ms();
+    made->last_refund = &made->first_refund;
+    breaker_init(&made->breaker);
+    pthread_mutex_init(&made->drives_lock, NULL);
     mailbox_init(&made->mailbox, wake, made);
     enum result result = id_map_init(&made->by_reservation, LIMIT_OPEN_SAGAS);
     if (result == RESULT_OK)
         result = deadlines_init(&made->timers, LIMIT_OPEN_SAGAS);
     if (result != RESULT_OK) {
         id_map_release(&made->by_reservation);
+        pthread_mutex_destroy(&made->drives_lock);
         free(made);
         return result;
     }
@@ -425,5 +269,6 @@ void cashier_free(struct cashier *cashier) {
     }
     id_map_release(&cashier->by_reservation);
     deadlines_release(&cashier->timers);
+    pthread_mutex_destroy(&cashier->drives_lock);
     free(cashier);
 }

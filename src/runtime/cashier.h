@@ -8,7 +8,12 @@
  * fan who has waited CASHIER_PATIENCE_MS is told PENDING; the saga goes on. When the ledger has failed, everybody who
  * waits is told so, and nothing is driven any further: the next start takes it up.
  *
- * cashier_confirm() and cashier_refund() from any thread.
+ * A gateway that answers nothing is left alone for a while (payments/breaker.h): meanwhile who confirms is told so at
+ * once, and keeps the hold. Every few seconds the ledger's unfinished bookings are looked through, so that none is
+ * forgotten whose driver gave it up.
+ *
+ * cashier.c confirms and has the thread, cashier_refund.c gives money back, cashier_look.c takes up what is in the
+ * ledger; open_saga.h is what they share. cashier_confirm(), cashier_refund() and cashier_look() from any thread.
  */
 #ifndef ONSALE_RUNTIME_CASHIER_H
 #define ONSALE_RUNTIME_CASHIER_H
@@ -42,5 +47,10 @@ void cashier_free(struct cashier *cashier);
 /* False when LIMIT_OPEN_SAGAS are open. */
 MUST_USE bool cashier_confirm(struct cashier *cashier, struct confirm_call *call);
 MUST_USE bool cashier_refund(struct cashier *cashier, struct refund_call *call);
+MUST_USE bool cashier_look(struct cashier *cashier, struct look_call *call);
+
+/* Reads what the ledger has unfinished, has the cashier take up what nobody drives, and says in metrics and log what is
+ * overdue. Returns when it has read; on any thread but the cashier's, with a reader of its own. */
+void cashier_reconcile(struct cashier *cashier, struct ledger_reader *reader);
 
 #endif

@@ -2,6 +2,7 @@
 #include "api/address_limits.h"
 #include "api/room.h"
 #include "base/clock.h"
+#include "base/container.h"
 #include "base/log.h"
 #include "base/panic.h"
 #include "runtime/clerk.h"
@@ -35,6 +36,8 @@ struct node {
     struct ticker *ticker;
     struct usher *usher;
     struct old_keys *old_keys;
+    struct clerk_job reconcile; /* the clerk's while `reconcile_out` */
+    atomic_bool reconcile_out;
     atomic_bool ready;
 };
 
@@ -48,6 +51,11 @@ static bool service_confirm(void *runtime, struct confirm_call *call) {
 static bool service_refund(void *runtime, struct refund_call *call) {
     struct node *node = runtime;
     return cashier_refund(node->cashier, call);
+}
+
+static bool service_look(void *runtime, struct look_call *call) {
+    struct node *node = runtime;
+    return cashier_look(node->cashier, call);
 }
 
 static void service_clerk(void *runtime, struct clerk_job *job, bool long_work) {
@@ -86,6 +94,23 @@ static enum result service_find_recent_answer(void *runtime, const struct id *ke
 static enum result service_new_channel(void *runtime, const struct channel_service *service, struct channel **channel) {
     struct node *node = runtime;
     return channel_new(node->reactors, node->with.reactors, service, channel);
+}
+
+/* ---- what the ticker asks ---- */
+
+static void look_through_ledger(struct clerk_job *job, struct ledger_reader *reader) {
+    struct node *node = CONTAINER_OF(job, struct node, reconcile);
+    cashier_reconcile(node->cashier, reader);
+    atomic_store(&node->reconcile_out, false);
+}
+
+/* One look at a time: where the ledger has very much that is unfinished, a look takes longer than its turn. */
+static void reconcile(void *runtime) {
+    struct node *node = runtime;
+    if (atomic_exchange(&node->reconcile_out, true))
+        return;
+    node->reconcile.run = look_through_ledger;
+    clerk_run(node->operators_clerk, &node->reconcile);
 }
 
 /* ---- starting ---- */
@@ -189,8 +214,10 @@ enum result node_start(const struct node_settings *settings, struct node **node,
         .holds = settings->holds.store,
         .ledger = settings->ledger,
         .admin_token_hash = settings->admin_token_hash,
-        .services = {made, service_confirm, service_refund, service_clerk, service_wake_ticker, service_wake_usher,
-                     service_is_ready, service_know_show, service_find_recent_answer, service_new_channel},
+        .webhook_secrets = settings->webhook_secrets,
+        .services = {made, service_confirm, service_refund, service_look, service_clerk, service_wake_ticker,
+                     service_wake_usher, service_is_ready, service_know_show, service_find_recent_answer,
+                     service_new_channel},
         .roles = settings->roles,
         .keys = settings->keys,
         .queue_logs = settings->queue_logs,
@@ -341,7 +368,8 @@ enum result node_recover(struct node *node, char *fault, size_t fault_size) {
     node->with.holds.end_recovery(node->with.holds.store);
     malloc_trim(0);
 
-    struct ticker_settings ticker = {&node->api, node->with.holds.pending_answers, node->with.holds.answers_kept};
+    struct ticker_settings ticker = {&node->api, node->with.holds.pending_answers, node->with.holds.answers_kept,
+                                     reconcile};
     result = cashier_start(node->cashier);
     if (result == RESULT_OK)
         result = ticker_start(&ticker, &node->ticker);

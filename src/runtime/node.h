@@ -38,6 +38,7 @@ struct node_settings {
     struct reactor_waits waits;
     int drain_ms;
     struct id admin_token_hash;
+    struct bytes webhook_secrets; /* the caller's, until node_stop() has returned */
     struct node_holds holds;
     struct ledger *ledger;
     struct payments *payments;

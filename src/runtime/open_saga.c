@@ -29,7 +29,10 @@ struct open_saga *open_saga_new(struct cashier *cashier, struct sale *sale, cons
     open->sale = sale;
     open->store_deadline_ms = INT64_MAX;
     buffer_init(&open->kept_body, 16 * 1024);
-    if (!id_map_add(&cashier->by_reservation, reservation, open)) {
+    pthread_mutex_lock(&cashier->drives_lock);
+    bool added = id_map_add(&cashier->by_reservation, reservation, open);
+    pthread_mutex_unlock(&cashier->drives_lock);
+    if (!added) {
         open->next_free = cashier->free;
         cashier->free = open;
         return NULL;
@@ -40,14 +43,18 @@ struct open_saga *open_saga_new(struct cashier *cashier, struct sale *sale, cons
 
 void open_saga_end(struct open_saga *open) {
     struct cashier *cashier = open->cashier;
-    assert(!open->waiters && !open->refund);
+    assert(!open->waiters && !open->refund && !open->look);
     deadlines_set(&cashier->timers, &open->timer, INT64_MAX);
-    id_map_remove(&cashier->by_reservation, &open->saga.booking.reservation);
+    struct id reservation = open->saga.booking.reservation;
+    pthread_mutex_lock(&cashier->drives_lock);
+    id_map_remove(&cashier->by_reservation, &reservation);
+    pthread_mutex_unlock(&cashier->drives_lock);
     sodium_memzero(open->token, sizeof open->token);
     buffer_release(&open->kept_body);
     open->next_free = cashier->free;
     cashier->free = open;
     metric_set(METRIC_SAGAS_OPEN, atomic_fetch_sub(&cashier->open, 1) - 1);
+    cashier_go_on_refunding(cashier, &reservation);
 }
 
 void open_saga_sleep(struct open_saga *open, int64_t at_ms) {
@@ -63,11 +70,30 @@ static const char *const answered_points[] = {
     [PAYMENT_CANCEL] = "cancelled", [PAYMENT_REFUND] = "refunded",   [PAYMENT_RETRIEVE] = "retrieved",
 };
 
+/* A refusal is an answer too: the gateway is there. */
+static void tell_breaker(struct cashier *cashier, const struct payment_call *call) {
+    struct breaker *breaker = &cashier->breaker;
+    enum breaker_state before = breaker->state;
+    if (call->http_status != 0 && call->http_status < 500)
+        breaker_answered(breaker);
+    else
+        breaker_failed(breaker, cashier->now_ms, random_u64());
+    metric_set(METRIC_GATEWAY_LEFT_ALONE, breaker->state != BREAKER_CLOSED);
+    if (before == BREAKER_CLOSED && breaker->state == BREAKER_OPEN)
+        log_error(
+            "the payment gateway answers nothing: it is left alone for a while, and confirms are refused meanwhile",
+            LOG_INT("milliseconds", breaker_wait_ms(breaker, cashier->now_ms)));
+    else if (before != BREAKER_CLOSED && breaker->state == BREAKER_CLOSED)
+        log_info("the payment gateway answers again");
+}
+
 static void gateway_answered(struct payment_call *call) {
     struct open_saga *open = call->context;
     struct saga *saga = &open->saga;
     open->cashier->now_ms = clock_now_ms();
     crash_point(answered_points[call->operation]);
+    tell_breaker(open->cashier, call);
+    open->is_probe = false;
     if (call->operation != PAYMENT_RETRIEVE)
         saga->answer_read = call->outcome != PAYMENT_DONE && call->http_status != 0;
     if (call->outcome == PAYMENT_DONE && call->operation == PAYMENT_CREATE)
@@ -82,6 +108,12 @@ static void gateway_answered(struct payment_call *call) {
 
 static void call_gateway(struct open_saga *open, enum saga_action action) {
     struct payments *payments = open->cashier->with.payments;
+    struct breaker *breaker = &open->cashier->breaker;
+    if (!breaker_allows(breaker, open->cashier->now_ms)) {
+        open_saga_happen(open, SAGA_NOT_SENT);
+        return;
+    }
+    open->is_probe = breaker->state == BREAKER_HALF_OPEN;
     memset(&open->call, 0, sizeof open->call);
     saga_fill_call(&open->saga, action, &open->call);
     if (action == SAGA_DO_CONFIRM)
@@ -119,6 +151,7 @@ static void take_seats_again(struct open_saga *open) {
     if (result == RESULT_OK)
         booking->fence = hold_at(show, slot)->fence;
     show_unlock(show);
+    open->is_settled = result != RESULT_OK;
     if (result != RESULT_OK) {
         open_saga_happen(open, SAGA_SEAT_LOST);
         return;
@@ -169,6 +202,7 @@ void open_saga_act(struct open_saga *open, enum saga_action action) {
         /* Where a human has to look, nobody knows yet what to tell who still waits. */
         while (open->waiters)
             confirm_answer_pending(open->waiters);
+        open_saga_answer_look(open, RESULT_OK);
         open_saga_end(open);
         break;
     }
@@ -180,8 +214,12 @@ static void deadline_has_come(struct open_saga *open) {
     struct payments *payments = open->cashier->with.payments;
     open->store_deadline_ms = INT64_MAX;
     open_saga_happen(open, SAGA_DEADLINE);
-    if (payments->withdraw(payments->engine, &open->call))
-        open_saga_happen(open, SAGA_NOT_SENT);
+    if (!payments->withdraw(payments->engine, &open->call))
+        return;
+    if (open->is_probe)
+        breaker_withdrawn(&open->cashier->breaker);
+    open->is_probe = false;
+    open_saga_happen(open, SAGA_NOT_SENT);
 }
 
 void open_saga_fire(struct open_saga *open) {

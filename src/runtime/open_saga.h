@@ -5,6 +5,7 @@
 
 #include "base/deadlines.h"
 #include "base/id_map.h"
+#include "payments/breaker.h"
 #include "runtime/cashier.h"
 
 /* A saga under way, and what it needs to be driven. At most one of `command` and `call` is out at any time. */
@@ -24,6 +25,7 @@ struct open_saga {
     bool resumed;              /* taken up after a restart, and not begun yet */
     bool is_sold;              /* the fan has the seats */
     bool is_settled;           /* nothing was sold, and the hold has been told */
+    bool is_late;              /* taken up after it had been given up: its payment came late */
     struct id token_hash;
     char token[LIMIT_PAYMENT_TOKEN_BYTES + 1];
     uint32_t attempts_left;
@@ -31,6 +33,10 @@ struct open_saga {
     struct confirm_call *keeper; /* whose answer the command under way keeps */
     struct buffer kept_body;
     struct refund_call *refund;
+    struct look_call *look;
+    bool is_probe;      /* its call is the one that the breaker let through to try */
+    struct bytes actor; /* of what it writes next, for the audit */
+    char why[PAYMENT_CODE_BYTES];
     uint32_t seats[LIMIT_SEATS_PER_HOLD]; /* the booking's, as indices of the plan */
     struct open_saga *next_free;
 };
@@ -46,11 +52,15 @@ struct cashier {
     atomic_uint open;
     atomic_uint confirms; /* calls that were not answered yet */
 
+    pthread_mutex_t drives_lock;
+    struct id_map by_reservation; /* changed by the cashier's thread only, under drives_lock; others look under it */
+
     /* owned by the cashier's thread */
-    struct id_map by_reservation;
     struct deadlines timers;
     struct open_saga *free;
     struct confirm_call *first_waiter, **last_waiter; /* oldest first: all wait equally long */
+    struct refund_call *first_refund, **last_refund;  /* that wait for a payment, oldest first */
+    struct breaker breaker;
     int64_t now_ms;
 };
 
@@ -76,6 +86,14 @@ void open_saga_write_step(struct open_saga *open);
 void open_saga_write_sale(struct open_saga *open);
 void open_saga_write_capture_refused(struct open_saga *open);
 
+/* cashier_refund.c. The saga of this reservation is over: the refunds that waited for it go on. */
+void cashier_go_on_refunding(struct cashier *cashier, const struct id *reservation);
+/* Refunds that have waited long enough are told so. */
+void cashier_give_up_refunds(struct cashier *cashier, bool all);
+/* The booking's seats as indices; and their ids as the plan's texts, for the booking's own go when the caller returns.
+ */
+MUST_USE bool open_saga_find_seats(struct open_saga *open);
+
 /* saga_answers.c. */
 void confirm_answer(struct confirm_call *call);
 void open_saga_add_waiter(struct open_saga *open, struct confirm_call *call);
@@ -83,6 +101,8 @@ void open_saga_answer_all(struct open_saga *open, const struct confirm_outcome *
 void open_saga_answer_refund(struct open_saga *open, enum result result);
 /* Why it came to nothing, in the fan's terms. */
 void open_saga_outcome_of_failure(struct open_saga *open, struct confirm_outcome *outcome);
+/* Tells who had the booking looked at what became of it. */
+void open_saga_answer_look(struct open_saga *open, enum result result);
 /* Answers who confirms what has come to nothing, though its saga still has money to give back. */
 void open_saga_tell_failure(struct open_saga *open, struct confirm_call *call);
 /* Tells who has waited longest that it is still pending. */

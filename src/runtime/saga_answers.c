@@ -94,6 +94,22 @@ void open_saga_tell_failure(struct open_saga *open, struct confirm_call *call) {
     confirm_answer(call);
 }
 
+void open_saga_answer_look(struct open_saga *open, enum result result) {
+    struct look_call *look = open->look;
+    if (!look)
+        return;
+    const struct booking *booking = &open->saga.booking;
+    open->look = NULL;
+    look->result = result;
+    look->booking.status = booking->status;
+    look->booking.payment_state = booking->payment_state;
+    look->booking.saga = booking->saga;
+    look->booking.refunded = booking->refunded;
+    look->booking.updated_ms = booking->updated_ms;
+    memcpy(look->booking.reason, booking->reason, sizeof look->booking.reason);
+    look->done(look);
+}
+
 void open_saga_answer_refund(struct open_saga *open, enum result result) {
     struct refund_call *refund = open->refund;
     if (!refund)

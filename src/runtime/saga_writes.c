@@ -156,6 +156,8 @@ void open_saga_prepare(struct open_saga *open, enum ledger_kind kind) {
     open->command = (struct ledger_command){.kind = kind};
     open->command.booking.booking = &open->written;
     open->command.booking.from_saga = open->saga.booking.saga;
+    open->command.actor = open->actor;
+    open->command.why = bytes_of(open->why);
 }
 
 void open_saga_write_step(struct open_saga *open) {
@@ -175,6 +177,7 @@ void open_saga_write_sale(struct open_saga *open) {
     open_saga_prepare(open, LEDGER_SELL);
     open->written.confirmed_ms = open->cashier->now_ms;
     open->command.booking.insert = open->saga.booking.amount == 0;
+    open->command.booking.late = open->is_late;
     keep_answer(open, &(struct confirm_outcome){.result = RESULT_OK, .booking = open->written.id});
     open_saga_submit(open);
 }
@@ -191,6 +194,7 @@ void open_saga_write_capture_refused(struct open_saga *open) {
 static void ledger_failed(struct open_saga *open) {
     open_saga_answer_all(open, &(struct confirm_outcome){.result = RESULT_LEDGER_UNAVAILABLE});
     open_saga_answer_refund(open, RESULT_LEDGER_UNAVAILABLE);
+    open_saga_answer_look(open, RESULT_LEDGER_UNAVAILABLE);
     deadlines_set(&open->cashier->timers, &open->timer, INT64_MAX);
 }
 
@@ -217,6 +221,8 @@ static void apply_written(struct open_saga *open) {
         seats_are_given_back(open);
     else if (open->written.status == BOOKING_CANCELLED && !open->is_sold && !open->is_settled)
         nothing_is_sold(open);
+    if (open->command.booking.from_saga == SAGA_REVIEW)
+        metric_add(METRIC_SAGAS_REVIEW, -1);
     if (open->saga.target == SAGA_REVIEW) {
         char id[ID_UUID_TEXT];
         id_format_uuid(&booking->id, id);
@@ -224,7 +230,11 @@ static void apply_written(struct open_saga *open) {
         log_error("a payment needs a human", LOG_BYTES("booking", ((struct bytes){id, sizeof id})),
                   LOG_STRING("reason", booking->reason));
     }
+    booking->saga = open->written.saga;
+    open->actor = (struct bytes){NULL, 0};
+    open->why[0] = '\0';
     open_saga_answer_refund(open, RESULT_OK);
+    open_saga_answer_look(open, RESULT_OK);
 }
 
 static const char *const written_points[SAGA_STATE_COUNT] = {
@@ -259,6 +269,7 @@ static void ledger_answered(struct envelope *envelope, void *receiver) {
                       LOG_STRING("result", result_name(open->command.result)));
             open_saga_answer_all(open, &(struct confirm_outcome){.result = RESULT_CONFLICT});
             open_saga_answer_refund(open, RESULT_BOOKING_NOT_REFUNDABLE);
+            open_saga_answer_look(open, RESULT_CONFLICT);
             open_saga_happen(open, SAGA_WRITE_REFUSED);
         }
     }

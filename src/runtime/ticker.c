@@ -16,6 +16,7 @@
 #define ANSWERS_EVERY_MS 500  /* … of answers */
 #define FORGET_EVERY_MS 60000 /* … of those it may forget, some thousands at a time: more in a day than come in one */
 #define ANSWERS_AT_ONCE 256
+#define RECONCILE_EVERY_MS 5000
 #define RATE_SECONDS 10
 
 /* What one show's seats became, on its way to the ledger. */
@@ -45,7 +46,7 @@ struct ticker {
     atomic_bool forget_out;
 
     uint32_t seats_left; /* that may be told in this second */
-    int64_t seats_due_ms, answers_due_ms, forget_due_ms, rate_due_ms;
+    int64_t seats_due_ms, answers_due_ms, forget_due_ms, rate_due_ms, reconcile_due_ms;
     int64_t holds_before[RATE_SECONDS], bookings_before[RATE_SECONDS];
     unsigned rate_at;
     unsigned next_sale; /* whose seats are told next */
@@ -198,6 +199,8 @@ static int tick(struct ticker *ticker) {
         forget_answers(ticker, now_ms);
     if (is_due(&ticker->rate_due_ms, now_ms, 1000))
         take_rates(ticker);
+    if (is_due(&ticker->reconcile_due_ms, now_ms, RECONCILE_EVERY_MS))
+        ticker->with.reconcile(api->services.runtime);
     if (next_us == INT64_MAX)
         return TICK_MS;
     int64_t wait_ms = (next_us - clock_monotonic_us() + 999) / 1000;

@@ -14,6 +14,8 @@ struct ticker_settings {
     /* Answers kept by the hold store that the ledger has not been told; both may be NULL. */
     uint32_t (*pending_answers)(struct hold_store *holds, struct kept_answer *answers, uint32_t room);
     void (*answers_kept)(struct hold_store *holds, const struct kept_answer *answers, uint32_t count, bool kept);
+    /* Has the ledger's unfinished bookings looked through; every few seconds. */
+    void (*reconcile)(void *runtime);
 };
 
 MUST_USE enum result ticker_start(const struct ticker_settings *settings, struct ticker **ticker);

@@ -60,12 +60,12 @@ test('who confirms while money that was taken after all goes back is told that i
 
 test('a payment that is still queued behind others at its hold\'s deadline is given up, and its seat is free', async () => {
   // red when: a call that was not sent yet keeps a hold for as long as the queue to a slow gateway is
-  const CONNECTIONS = 128; // to the gateway, at once
+  const CONNECTIONS = 256; // to the gateway, at once
   const QUEUED = 20;
   let answer_all;
   const gate = new Promise((done) => { answer_all = done; });
   act = async () => { await gate; return intent('requires_payment_method'); };
-  const show = await server.show({ rows: 4, seats_per_row: 50, hold_seconds: 2, grace_seconds: 0 });
+  const show = await server.show({ rows: 6, seats_per_row: 50, hold_seconds: 2, grace_seconds: 0 });
   const taken = await Promise.all([...Array(CONNECTIONS + QUEUED)].map(() => server.hold(show, { best_available: { quantity: 1 } })));
   const answers = await Promise.all(taken.map(({ reservation_id }) => server.confirm(reservation_id)));
   const statuses = answers.map(({ status }) => status);

@@ -219,3 +219,38 @@ test('an operator\'s act is kept in one step with what it did', async () => {
   }
   same_answer(made, await post('shows', body, made_key));
 });
+
+test('who is told that a payment is in progress may ask again with the same key, and is told how it ended', async () => {
+  // red when: 409 payment_in_progress is kept as if it were the end
+  const show = await server.show();
+  const { reservation_id } = await server.hold(show, ['A1']);
+  const paying = server.confirm(reservation_id, 'tok_slow_1000');
+  await sleep(200);
+  const key = keyed(fresh_key());
+  const early = await server.confirm(reservation_id, 'tok_other_card', key);
+  assert.deepEqual([early.status, early.json.code], [409, 'payment_in_progress']);
+  const { json } = await paying;
+  const later = await server.confirm(reservation_id, 'tok_other_card', key);
+  assert.deepEqual([later.status, later.json.booking_id, later.headers.get('idempotency-replayed')], [200, json.booking_id, null]);
+});
+
+test('what stands beside the user does not decide whose a key is', async () => {
+  // red when: the scope is whichever of reservation_id, user_id and queue_ticket a body has, whatever the route is about
+  const show = await server.show();
+  const key = keyed(fresh_key());
+  const ann = await server.reserve(show, { seat_ids: ['A1'], reservation_id: 'bob' }, 'ann', key);
+  const bob = await server.reserve(show, ['A2'], 'bob', key);
+  const cy = await server.reserve(show, { seat_ids: ['A3'], reservation_id: 'bob' }, 'cy', key);
+  assert.deepEqual([ann.status, bob.status, cy.status], [201, 201, 201]);
+  same_answer(bob, await server.reserve(show, ['A2'], 'bob', key));
+});
+
+test('a hundred who ask again at once, after the answer, are all given it', async () => {
+  // red when: one who repeats is told that the first call still runs, since another repeats too
+  const show = await server.show();
+  const key = keyed(fresh_key());
+  const first = await server.reserve(show, ['A1', 'A2'], 'ann', key);
+  assert.equal(first.status, 201);
+  const again = await Promise.all([...Array(100)].map(() => server.reserve(show, ['A1', 'A2'], 'ann', key)));
+  for (const answer of again) same_answer(first, answer);
+});

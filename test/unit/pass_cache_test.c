@@ -113,9 +113,9 @@ static void the_oldest_of_a_bucket_goes_first(void **state) {
 }
 
 static void there_is_room_for_what_was_asked(void **state) {
-    /* Red when the table is half as large as its room or less. Tags are random, so some buckets of four are overfull: of
-     * 600 passes 34 are forgotten, give or take 9; in half the table it would be 172. Read newest first, so that a pass
-     * that is checked and remembered anew drives out none that is still to be counted. */
+    /* Red when the table is half as large as its room or less. Tags are random, so some buckets of four are overfull:
+     * of 600 passes 34 are forgotten, give or take 9; in half the table it would be 172. Read newest first, so that a
+     * pass that is checked and remembered anew drives out none that is still to be counted. */
     (void)state;
     struct keyring ring = keyring_of(1, 1);
     static struct text texts[600];

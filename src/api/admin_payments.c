@@ -1,0 +1,181 @@
+/* The operator and payments: one that needed a human goes on, POST …/admin/bookings/{booking}/resume with a reason; and
+ * who did what, when and why, GET …/admin/audit. Those that need a human are GET …/admin/bookings?payment_state=REVIEW.
+ */
+#include "api/handlers.h"
+
+#include <stdlib.h>
+
+#define STORAGE_BYTES (1024 * 1024)
+#define DEFAULT_PAGE 100
+#define LARGEST_PAGE 1000
+
+/* ---- a payment in review goes on ---- */
+
+struct resumption {
+    struct look_call look;
+    struct call *call;
+};
+
+static void resumption_free(struct resumption *resumption) {
+    buffer_release(&resumption->look.storage);
+    free(resumption);
+}
+
+/* On the cashier's thread: the first step is written, or nothing was to be done. */
+static void resumed(struct look_call *look) {
+    struct resumption *resumption = look->context;
+    struct call *call = resumption->call;
+    if (look->result == RESULT_OK) {
+        struct buffer *body = call_scratch(call);
+        struct json_writer writer = json_writer(body);
+        write_booking(&writer, &look->booking, true);
+        call_reply(call, 200, buffer_bytes(body));
+    } else if (look->result == RESULT_CONFLICT) {
+        call_refuse(call, RESULT_CONFLICT, "this booking's payment is not in review");
+    } else {
+        call_refuse(call, look->result, NULL);
+    }
+    resumption_free(resumption);
+}
+
+static bool read_reason(struct call *call, struct look_call *look) {
+    json_t *document;
+    if (!call_read_json(call, &document))
+        return false;
+    const json_t *reason = json_object_get(document, "reason");
+    size_t length = json_string_length(reason);
+    bool good = json_is_string(reason) && length >= 1 && length < sizeof look->reason;
+    if (good)
+        memcpy(look->reason, json_string_value(reason), length + 1);
+    json_decref(document);
+    if (!good)
+        call_refuse_field(call, "/reason", "a reason is needed: a text of 1 to 63 bytes");
+    return good;
+}
+
+static void begin_resumption(struct clerk_job *job, struct ledger_reader *reader) {
+    struct call *call = call_of_job(job);
+    struct api *api = call->api;
+    struct resumption *resumption = calloc(1, sizeof *resumption);
+    if (!resumption) {
+        call_refuse(call, RESULT_OVERLOADED, NULL);
+        return;
+    }
+    struct look_call *look = &resumption->look;
+    resumption->call = call;
+    look->context = resumption;
+    look->done = resumed;
+    look->by_operator = true;
+    buffer_init(&look->storage, STORAGE_BYTES);
+    enum result result = api->ledger->read_booking(reader, &call->subject, &look->booking, &look->storage);
+    if (result != RESULT_OK) {
+        call_refuse(call, result == RESULT_BOOKING_NOT_FOUND ? result : RESULT_LEDGER_UNAVAILABLE, NULL);
+    } else if (read_reason(call, look)) {
+        if (api->services.look(api->services.runtime, look))
+            return;
+        call_refuse(call, RESULT_OVERLOADED, NULL);
+    }
+    resumption_free(resumption);
+}
+
+void handle_admin_resume_payment(struct call *call) {
+    call = call_park(call);
+    if (call)
+        call_on_clerk(call, begin_resumption);
+}
+
+/* ---- the audit ---- */
+
+struct audit_page {
+    struct json_writer writer;
+    struct buffer *body;
+    uint64_t last;
+    uint32_t count;
+};
+
+static bool add_row(void *context, const struct audit_row *row) {
+    struct audit_page *page = context;
+    struct json_writer *writer = &page->writer;
+    json_open(writer, '{');
+    json_member_int(writer, "number", (int64_t)row->number);
+    json_member_time(writer, "at", row->at_ms);
+    json_member_string(writer, "actor", row->actor);
+    json_member_string(writer, "action", row->action);
+    json_key(writer, "show_id");
+    if (id_is_none(&row->show_id))
+        json_put_null(writer);
+    else
+        json_put_uuid(writer, &row->show_id);
+    json_key(writer, "booking_id");
+    if (id_is_none(&row->booking_id))
+        json_put_null(writer);
+    else
+        json_put_letter_id(writer, 'b', &row->booking_id);
+    json_key(writer, "detail");
+    json_put_raw(writer, row->detail);
+    json_key(writer, "reason");
+    if (row->why.length)
+        json_put_string(writer, row->why);
+    else
+        json_put_null(writer);
+    json_close(writer, '}');
+    page->last = row->number;
+    page->count++;
+    return buffer_ok(page->body);
+}
+
+struct audit_query {
+    struct id show_id, booking_id;
+    uint64_t before, limit;
+};
+
+/* False: refused, and answered. */
+static bool read_query(struct call *call, struct audit_query *query) {
+    struct bytes show = http_query(call->query, "show_id"), booking = http_query(call->query, "booking_id");
+    struct bytes before = http_query(call->query, "before"), limit = http_query(call->query, "limit");
+    *query = (struct audit_query){.limit = DEFAULT_PAGE};
+    if (show.at && !id_parse_uuid(show, &query->show_id))
+        call_refuse_field(call, "/show_id", "show_id has to be a show's id");
+    else if (booking.at && !id_parse_letter(booking, 'b', &query->booking_id))
+        call_refuse_field(call, "/booking_id", "booking_id has to be a booking's id");
+    else if (before.at && (!bytes_to_u64(before, INT64_MAX, &query->before) || query->before < 1))
+        call_refuse_field(call, "/before", "before has to be a row's number");
+    else if (limit.at && (!bytes_to_u64(limit, LARGEST_PAGE, &query->limit) || query->limit < 1))
+        call_refuse_field(call, "/limit", "limit has to be a number from 1 to 1000");
+    else
+        return true;
+    return false;
+}
+
+static void list_audit(struct clerk_job *job, struct ledger_reader *reader) {
+    struct call *call = call_of_job(job);
+    struct ledger *ledger = call->api->ledger;
+    struct audit_query query;
+    if (!read_query(call, &query))
+        return;
+    struct buffer *body = call_scratch(call);
+    struct audit_page page = {.body = body, .writer = json_writer(body)};
+    json_open(&page.writer, '{');
+    json_key(&page.writer, "rows");
+    json_open(&page.writer, '[');
+    enum result result = ledger->read_audit(reader, &query.show_id, &query.booking_id, query.before,
+                                            (uint32_t)query.limit, add_row, &page);
+    if (result != RESULT_OK || !buffer_ok(body)) {
+        call_refuse(call, result == RESULT_OK ? RESULT_OVERLOADED : RESULT_LEDGER_UNAVAILABLE, NULL);
+        return;
+    }
+    json_close(&page.writer, ']');
+    json_key(&page.writer, "next");
+    if (page.count == query.limit)
+        json_put_int(&page.writer, (int64_t)page.last);
+    else
+        json_put_null(&page.writer);
+    json_close(&page.writer, '}');
+    call_reply(call, 200, buffer_bytes(body));
+}
+
+void handle_admin_read_audit(struct call *call) {
+    call = call_park(call);
+    if (call)
+        call_on_clerk(call, list_audit);
+}
