@@ -83,14 +83,19 @@ static void refuse_state(struct verdict *verdict, const char *verb, const char *
     refuse_and_keep(verdict, true);
 }
 
+void operation_refuse_busy(struct verdict *verdict) {
+    verdict_refuse(
+        verdict, GATEWAY_ERROR_LOCK_TIMEOUT, "",
+        "This object cannot be accessed right now because another API request or Stripe process is currently "
+        "accessing it. If you see this error intermittently, retry the request.");
+}
+
 static bool find(struct book *book, struct bytes id, struct verdict *verdict, struct intent_entry **entry) {
     *entry = book_intent(book, id);
     if (!*entry)
         verdict_refuse(verdict, GATEWAY_ERROR_RESOURCE_MISSING, "intent", "No such payment_intent: '%.*s'", SHOWN(id));
     else if ((*entry)->busy)
-        verdict_refuse(verdict, GATEWAY_ERROR_LOCK_TIMEOUT, "",
-                       "This object cannot be accessed right now because another API request or Stripe process is "
-                       "currently accessing it. If you see this error intermittently, retry the request.");
+        operation_refuse_busy(verdict);
     return *entry && !(*entry)->busy;
 }
 

@@ -71,6 +71,9 @@ void verdict_refuse(struct verdict *verdict, enum gateway_error error, const cha
 /* Checks names, and expand[], against what the route takes. False: refused. */
 bool operation_check(enum route route, const struct form *form, struct verdict *verdict, uint8_t *expansions);
 
+/* Refuses as where another call is at the object. */
+void operation_refuse_busy(struct verdict *verdict);
+
 /* The calls that change something. `id` is the path's. */
 void operation_run(struct book *book, enum route route, struct bytes id, const struct form *form, uint8_t expansions,
                    int64_t now_ms, struct verdict *verdict);

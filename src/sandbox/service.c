@@ -49,6 +49,9 @@ void sandbox_write_answer(struct sandbox *sandbox, struct pending *pending) {
     struct verdict *verdict = &sandbox->verdict;
     if (verdict->kind == VERDICT_REFUSED) {
         pending->status = gateway_error_status(verdict->error);
+        /* Stripe's client asks again after a 409 by itself, after a 429 where it is told to. */
+        if (verdict->error == GATEWAY_ERROR_LOCK_TIMEOUT)
+            buffer_add_text(&pending->headers, "Stripe-Should-Retry: true\r\n");
         render_error(&pending->body, verdict->error, verdict->param, bytes_of(verdict->message), NULL);
         write_ending(pending, ENDING_ANSWER);
         return;
@@ -390,7 +393,7 @@ static bool fails_at_once(struct call *call) {
         call->pending->ending = ENDING_HANG;
         settle(call);
     } else if (draw->fault == FAULT_busy && draw->coin) {
-        verdict_refuse(verdict, GATEWAY_ERROR_FULL, "", "Request rate limit exceeded.");
+        operation_refuse_busy(verdict);
         refuse(call);
     } else if (draw->fault == FAULT_busy) {
         refuse_key_in_use(call, http_field(call->request, "Idempotency-Key"));
