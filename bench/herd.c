@@ -25,23 +25,24 @@
 #define DRAIN_NS (5 * SECOND_NS)
 #define SILENCE_NS (30 * SECOND_NS) /* a server that answers nothing for so long has ended the run */
 
-static const char usage[] = "usage: onsale-herd get|join|reserve|sellout|idle --server HOST:PORT [options]\n"
-                            "  --connections N      (64)\n"
-                            "  --depth N            requests sent together on a connection (1)\n"
-                            "  --warm-up SECONDS    before anything is counted (0.5); none for sellout\n"
-                            "  --seconds SECONDS    that are counted (3); sellout ends by itself\n"
-                            "  --requests N         join: ends when so many are answered, all of them counted\n"
-                            "  --pid PID            the server's, to report its CPU time\n"
-                            "  --path PATH          get, idle: what to ask for\n"
-                            "  --if-none-match TAG  get\n"
-                            "  --accept-encoding E  get\n"
-                            "  --show UUID          reserve, sellout: whose seats; may be repeated; join: whose queue\n"
-                            "  --users-before N     join: the first fan is uN+1 (0)\n"
-                            "  --fans FILE          reserve: lines SHOW USER PASS (PASS -: none), who take turns\n"
-                            "  --seats-from H:P     reserve, sellout: whose list of seats is read (the server's own)\n"
-                            "  --token TOKEN        sellout: the payment_token\n"
-                            "  --spin               never sleep: the server is not charged for waking this core up\n"
-                            "  --best               sellout: best available instead of named seats\n";
+static const char usage[] =
+    "usage: onsale-herd get|join|reserve|sellout|checkout|idle --server HOST:PORT [options]\n"
+    "  --connections N      (64)\n"
+    "  --depth N            requests sent together on a connection (1)\n"
+    "  --warm-up SECONDS    before anything is counted (0.5); none for sellout, checkout\n"
+    "  --seconds SECONDS    that are counted (3); sellout, checkout end by themselves\n"
+    "  --requests N         join: ends when so many are answered, all of them counted\n"
+    "  --pid PID            the server's, to report its CPU time\n"
+    "  --path PATH          get, idle: what to ask for\n"
+    "  --if-none-match TAG  get\n"
+    "  --accept-encoding E  get\n"
+    "  --show UUID          reserve, sellout, checkout: whose seats; may be repeated; join: whose queue\n"
+    "  --users-before N     join: the first fan is uN+1 (0)\n"
+    "  --fans FILE          reserve: lines SHOW USER PASS (PASS -: none), who take turns\n"
+    "  --seats-from H:P     reserve, sellout: whose list of seats is read (the server's own)\n"
+    "  --token TOKEN        sellout, checkout: the payment_token\n"
+    "  --spin               never sleep: the server is not charged for waking this core up\n"
+    "  --best               sellout: best available instead of named seats\n";
 
 static char receive_bytes[1 << 18];
 
@@ -261,7 +262,7 @@ static void report(const struct herd *herd, struct outcome outcome) {
     print_latency("latency_us", &herd->latency);
     printf(",\"server_cpu_seconds\":%.4f,\"server_cpu_us_per_request\":%.4f,\"herd_cpu_seconds\":%.4f",
            outcome.server_cpu_seconds, outcome.server_cpu_seconds * 1e6 / requests, own_cpu_seconds());
-    if (herd->options.mode == &mode_sellout) {
+    if (herd->options.mode == &mode_sellout || herd->options.mode == &mode_checkout) {
         printf(",\"bookings\":%llu,\"pending\":%llu,\"given_up\":%llu", (unsigned long long)herd->bookings,
                (unsigned long long)herd->pending, (unsigned long long)herd->given_up);
         print_latency("reserve_us", &herd->reserve_latency);
@@ -274,7 +275,8 @@ static void report(const struct herd *herd, struct outcome outcome) {
 /* --- the command line --- */
 
 static const struct mode *mode_named(const char *name) {
-    static const struct mode *const modes[] = {&mode_get, &mode_join, &mode_reserve, &mode_sellout, &mode_idle};
+    static const struct mode *const modes[] = {&mode_get,     &mode_join,     &mode_reserve,
+                                               &mode_sellout, &mode_checkout, &mode_idle};
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
         if (strcmp(modes[i]->name, name) == 0)
             return modes[i];

@@ -135,7 +135,7 @@ struct mode {
     void (*answered)(struct herd *herd, struct connection *connection, const struct answer *answer, int64_t took_ns);
 };
 
-extern const struct mode mode_get, mode_join, mode_reserve, mode_sellout, mode_idle;
+extern const struct mode mode_get, mode_join, mode_reserve, mode_sellout, mode_checkout, mode_idle;
 
 struct options {
     const struct mode *mode;

@@ -4,6 +4,7 @@
  * join     a place in the queue, each request another fan's
  * reserve  two named seats, each request others, until the time is over or the shows are full
  * sellout  reserve two seats, confirm, and the next two, until nothing is left: what a sale is made of
+ * checkout reserve two seats, confirm, once a connection, whatever the answer
  * idle     one GET a connection (or none), then nothing
  *
  * What can go wrong in a sell-out: a refusal that may pass (409, 429, 503, a payment that ended the hold) is tried
@@ -251,6 +252,17 @@ static void sellout_answered(struct herd *herd, struct connection *connection, c
     }
 }
 
+/* A confirm that is still pending is what this is for: it is left alone. */
+static void checkout_answered(struct herd *herd, struct connection *connection, const struct answer *answer,
+                              int64_t took_ns) {
+    bool was_confirm = connection->step == SALE_CONFIRM;
+    sellout_answered(herd, connection, answer, took_ns);
+    if (!was_confirm)
+        return;
+    connection->step = SALE_DONE;
+    connection->wake_ns = 0;
+}
+
 const struct mode mode_get = {.name = "get", .compose = get_compose, .answered = count_only};
 const struct mode mode_join = {.name = "join", .wants_show = true, .compose = join_compose, .answered = count_only};
 const struct mode mode_reserve = {
@@ -262,4 +274,11 @@ const struct mode mode_sellout = {.name = "sellout",
                                   .ends_by_itself = true,
                                   .compose = sellout_compose,
                                   .answered = sellout_answered};
+const struct mode mode_checkout = {.name = "checkout",
+                                   .wants_bodies = true,
+                                   .wants_show = true,
+                                   .wants_pairs = true,
+                                   .ends_by_itself = true,
+                                   .compose = sellout_compose,
+                                   .answered = checkout_answered};
 const struct mode mode_idle = {.name = "idle", .ends_by_itself = true, .compose = idle_compose, .answered = count_only};

@@ -11,6 +11,7 @@ import { queueMillion } from './rows/queue_million.mjs';
 import { queueWatchers } from './rows/queue_watchers.mjs';
 import { selloutFree, selloutPaid } from './rows/sellout.mjs';
 import { checkout } from './rows/checkout.mjs';
+import { openSagas } from './rows/open_sagas.mjs';
 import { memory } from './rows/memory.mjs';
 import { bestAvailable, holdStore, ledger } from './rows/engines.mjs';
 import { push } from './rows/push.mjs';
@@ -32,6 +33,7 @@ const BENCHES = {
     sellout_paid: selloutPaid,
     sellout_free: selloutFree,
     checkout,
+    open_sagas: openSagas,
     memory,
     best_available: bestAvailable,
     hold_store: holdStore,

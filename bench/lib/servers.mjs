@@ -86,7 +86,7 @@ async function ask(server, method, path, body) {
     return text ? JSON.parse(text) : null;
 }
 
-// The sandbox gateway alone, as far away as `delay_ms`: words and environment for startOnsale, and stop().
+// The sandbox gateway alone, as far away as `delay_ms` (0: no way at all): words and environment for startOnsale, and stop().
 export async function startFarSandbox(delay_ms) {
     const folder = newFolder('sandbox');
     const sandbox = start(ONSALE, ['sandbox', '--listen', '127.0.0.1:0', '--data', folder], {});
@@ -94,12 +94,15 @@ export async function startFarSandbox(delay_ms) {
         const file = join(folder, 'listen.json');
         return existsSync(file) && JSON.parse(readFileSync(file, 'utf8'));
     });
-    const line = await stay(`${BUILD}/bench/onsale-delay`, ['--server', address, '--delay', String(delay_ms)], null);
+    const line =
+        delay_ms > 0
+            ? await stay(`${BUILD}/bench/onsale-delay`, ['--server', address, '--delay', String(delay_ms)], null)
+            : null;
     return {
-        words: ['--payments', `http://${line.address}`],
+        words: ['--payments', `http://${line?.address ?? address}`],
         environment: { ONSALE_PAYMENTS_KEY: 'sk_test_bench' },
         async stop() {
-            await line.close();
+            await line?.close();
             await sandbox.stop();
         },
     };

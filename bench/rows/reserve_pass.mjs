@@ -1,51 +1,14 @@
 // Reserving with a pass beside reserving in a show that has no waiting room: the same fans, seats and server.
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { inTurn, limitRow, median, ratioRow } from '../lib/measure.mjs';
+import { makeShowsWithFans } from '../lib/fans.mjs';
 import { herd, onlyStatus } from '../lib/herd.mjs';
-import { newFolder, sleep } from '../lib/processes.mjs';
-import { makeShow, metric, startOnsale } from '../lib/servers.mjs';
+import { metric, startOnsale } from '../lib/servers.mjs';
 
 const STADIUM = { rows: 200, seats_per_row: 250 };
-const OPEN = { enabled: true, rate_per_minute: 6000000, max_active: 100000 };
 const SHOWS = 8; // of a kind: enough for the fastest server thinkable, in so short a time
 const FANS = 64; // of each show
 
-async function post(server, path, body) {
-    const response = await fetch(`http://${server.address}${path}`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(body),
-    });
-    return { status: response.status, body: await response.json() };
-}
-
-async function passOf(server, show, user_id) {
-    const queue = `/api/v1/shows/${show}/queue`;
-    const { body: joined } = await post(server, queue, { user_id });
-    for (let tries = 0; tries < 100; tries++) {
-        const claimed = await post(server, `${queue}/claim`, { queue_ticket: joined.queue_ticket });
-        if (claimed.status === 200) return claimed.body.pass;
-        await sleep(100);
-    }
-    throw new Error(`${user_id} was never let in`);
-}
-
-// Shows of a kind, their fans in a file for the herd.
-async function makeSide(server, has_room) {
-    const shows = [];
-    const lines = [];
-    for (let i = 0; i < SHOWS; i++) {
-        const show = await makeShow(server, has_room ? { ...STADIUM, waiting_room: OPEN } : STADIUM);
-        const users = Array.from({ length: FANS }, (_, number) => `fan${number}`);
-        const passes = has_room ? await Promise.all(users.map((user) => passOf(server, show, user))) : [];
-        users.forEach((user, number) => lines.push(`${show} ${user} ${passes[number] ?? '-'}`));
-        shows.push(show);
-    }
-    const fans = join(newFolder('fans'), 'fans');
-    writeFileSync(fans, `${lines.join('\n')}\n`);
-    return { show: shows, fans };
-}
+const makeSide = (server, has_room) => makeShowsWithFans(server, STADIUM, { shows: SHOWS, fans: FANS, has_room });
 
 // The server has been started anew in between, so that it has seen none of the passes.
 async function oneRound(round, seconds) {
