@@ -147,6 +147,23 @@ static bool read_query(struct call *call, struct audit_query *query) {
     return false;
 }
 
+/* "head": {"number", "hash"}: whoever keeps it can tell later whether anything up to it was changed. */
+static enum result write_head(const struct ledger *ledger, struct ledger_reader *reader, struct json_writer *writer) {
+    uint64_t number;
+    uint8_t hash[32];
+    char text[2 * sizeof hash];
+    enum result result = ledger->read_audit_head(reader, &number, hash);
+    if (result != RESULT_OK)
+        return result;
+    hex_encode(hash, sizeof hash, text);
+    json_key(writer, "head");
+    json_open(writer, '{');
+    json_member_int(writer, "number", (int64_t)number);
+    json_member_string(writer, "hash", (struct bytes){text, sizeof text});
+    json_close(writer, '}');
+    return RESULT_OK;
+}
+
 static void list_audit(struct clerk_job *job, struct ledger_reader *reader) {
     struct call *call = call_of_job(job);
     struct ledger *ledger = call->api->ledger;
@@ -160,17 +177,19 @@ static void list_audit(struct clerk_job *job, struct ledger_reader *reader) {
     json_open(&page.writer, '[');
     enum result result = ledger->read_audit(reader, &query.show_id, &query.booking_id, query.before,
                                             (uint32_t)query.limit, add_row, &page);
-    if (result != RESULT_OK || !buffer_ok(body)) {
-        call_refuse(call, result == RESULT_OK ? RESULT_OVERLOADED : RESULT_LEDGER_UNAVAILABLE, NULL);
-        return;
-    }
     json_close(&page.writer, ']');
     json_key(&page.writer, "next");
     if (page.count == query.limit)
         json_put_int(&page.writer, (int64_t)page.last);
     else
         json_put_null(&page.writer);
+    if (result == RESULT_OK)
+        result = write_head(ledger, reader, &page.writer);
     json_close(&page.writer, '}');
+    if (result != RESULT_OK || !buffer_ok(body)) {
+        call_refuse(call, result == RESULT_OK ? RESULT_OVERLOADED : RESULT_LEDGER_UNAVAILABLE, NULL);
+        return;
+    }
     call_reply(call, 200, buffer_bytes(body));
 }
 

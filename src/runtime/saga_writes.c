@@ -162,6 +162,8 @@ void open_saga_prepare(struct open_saga *open, enum ledger_kind kind) {
 
 void open_saga_write_step(struct open_saga *open) {
     open_saga_prepare(open, LEDGER_STEP_BOOKING);
+    if (open->saga.booking.saga == SAGA_CANCELLED)
+        open->command.actor = BYTES("gateway"); /* its payment came late */
     if (open->saga.target == SAGA_CANCELLED && open->waiters) {
         struct confirm_outcome *outcome = malloc(sizeof *outcome);
         if (outcome) {
@@ -178,6 +180,8 @@ void open_saga_write_sale(struct open_saga *open) {
     open->written.confirmed_ms = open->cashier->now_ms;
     open->command.booking.insert = open->saga.booking.amount == 0;
     open->command.booking.late = open->is_late;
+    if (!open->actor.length) /* the fan who confirms, or a payment that the gateway let through late */
+        open->command.actor = open->is_late ? BYTES("gateway") : BYTES("fan");
     keep_answer(open, &(struct confirm_outcome){.result = RESULT_OK, .booking = open->written.id});
     open_saga_submit(open);
 }
