@@ -8,7 +8,20 @@
  *       ▼                    ▼  │ voided                      ▼                 (or DONE again, for a part)
  *     CANCELLED ◀────────────┴──┴─────────────────────────────┘
  *
- * What fails for hours, or is refused where it cannot be, ends in REVIEW.
+ * An end may be looked at again (`looks_again`: the gateway says that something has changed there, or somebody says
+ * so), and REVIEW may be left when a human has looked (`is_resumed`). In both the gateway is asked first:
+ *
+ *     CANCELLED ──authorized or captured──▶ seats taken again ──▶ CONFIRMING   (the payment came late)
+ *               ──… and the seats are gone, or it was sold once──▶ CANCELLING
+ *     DONE      ──gave back more, or less, or took nothing──▶ REVIEW
+ *     REFUNDED  ──gave back less──▶ REVIEW         ──authorized──▶ CANCELLING
+ *     REVIEW    ──sold──▶ DONE, CAPTURING or REFUNDING; CANCELLED where the authorization is gone;
+ *                         REVIEW still where more was given back than the ledger says
+ *               ──not sold──▶ CANCELLING or REFUNDING
+ *
+ * REVIEW is for what no rule covers: the gateway refuses a capture, a cancel or a refund for a quarter of an hour; it
+ * answers each time and fails for hours; it says of a booking at its end what cannot be. A gateway that is silent is
+ * waited for, however long: that needs no human's decision.
  *
  * `saga->booking.saga` is what the ledger holds. Each state is written before the step that its words promise is taken
  * (saga_states.def), so that after a crash the ledger tells what may have happened, and the gateway is asked about the
@@ -17,18 +30,28 @@
  * What is guaranteed in a state:
  *
  *   OPENED      no money is authorized: no intent was ever confirmed. To give up needs no call.
- *   CONFIRMING  the intent's id is known: every doubt is a question by id. Money may be authorized, none is taken,
- *               nothing is sold.
+ *   CONFIRMING  the intent's id is known: every doubt is a question by id. Money may be authorized, none is
+ *               taken (but for a payment that came late), nothing is sold.
  *   CAPTURING   the tickets are in the ledger. The money is taken, or will be.
- *   CANCELLING  nothing is sold and nothing will be; the seats stay held until the gateway has said that the payment
- *               is cancelled.
- *   REFUNDING   booking.refunded is the total to be given back; what the gateway has given back already is asked
- *               before more is.
+ *   CANCELLING  nothing is sold and nothing will be; where it never was, the seats stay held until the gateway
+ *               has said that the payment is cancelled.
+ *   REFUNDING   booking.refunded is the total to be given back; what the gateway has given back already is
+ *               asked before more is.
+ *   DONE        sold, and the gateway said that it has taken the money, and given `refunded` of it back.
+ *   CANCELLED   the gateway said that nothing is authorized, or nothing was ever confirmed.
+ *   REFUNDED    the gateway said that all of it was given back, or is under way.
+ *   REVIEW      the seats are as they were when it came here: sold, or held. `reason` says why.
  *
- * Idempotency keys are booking, attempt, step and round. The round rises only when the gateway ended the last call with
- * a failure (an answer was read) and then told that the step did not take effect: while in doubt, the same key is used.
+ * Idempotency keys are booking, attempt, step, round and era: saga_keys.c says when one may follow another, and that
+ * none is sent a day after its first use. Leaving an end makes another attempt (booking.attempt, in the ledger): what
+ * the gateway has stored of the one before is of another time. So `attempt > 1` says that a booking was taken up again.
  *
- * Whoever drives it (runtime/cashier.c) does what saga_step() says and comes back with what came of it.
+ * An intent whose creation was in doubt may exist twice at the gateway. Only the one whose id is in the ledger is ever
+ * confirmed; the other was never given a card, and cannot be charged. It is no difference in money: an intent of ours
+ * that requires a payment method for ever.
+ *
+ * Whoever drives it (runtime/cashier.c) does what saga_step() says and comes back with what came of it. Events that
+ * come while nothing is waited for change nothing.
  */
 #ifndef ONSALE_BOOKINGS_SAGA_H
 #define ONSALE_BOOKINGS_SAGA_H
@@ -80,12 +103,11 @@ enum saga_action {
 
 struct saga {
     /* set by who drives it */
-    struct booking booking; /* as the ledger holds it, but for the fields that the write under way changes */
-    bool has_token;         /* the fan's payment token is at hand (never stored; lost in a restart) */
-    bool answer_read; /* of the last call that failed, and was no RETRIEVE: it ended with an answer, its key is used up
-                       */
-    bool looks_again; /* started at an end: the gateway is asked whether it agrees */
-    bool is_resumed;  /* started in REVIEW by a human: driven on from what the gateway says */
+    struct booking booking;   /* as the ledger holds it, but for the fields that the write under way changes */
+    bool has_token;           /* the fan's payment token is at hand (never stored; lost in a restart) */
+    bool answer_read;         /* the last call but RETRIEVE failed with an answer: its key is used up */
+    bool looks_again;         /* started at an end: the gateway is asked whether it agrees */
+    bool is_resumed;          /* started in REVIEW by a human: driven on from what the gateway says */
     int64_t already_refunded; /* at the gateway, as last asked */
 
     /* read by who drives it */
