@@ -24,6 +24,22 @@ export async function alternate(rounds, peer, ours) {
     return pairs;
 }
 
+// Of a round's outcomes of the herd: [peer, ours].
+export const cpuRatio = ([peer, ours]) => ours.server_cpu_us_per_request / peer.server_cpu_us_per_request;
+export const rateRatio = ([peer, ours]) => ours.rate / peer.rate;
+
+// What else a row tells whose peer is nginx.
+export const besideNginx = (pairs) => ({
+    'nginx, µs of CPU a request': median(pairs.map(([peer]) => peer.server_cpu_us_per_request)),
+    'onsale, µs of CPU a request': median(pairs.map(([, ours]) => ours.server_cpu_us_per_request)),
+    'nginx, requests a second': median(pairs.map(([peer]) => peer.rate)),
+    'onsale, requests a second': median(pairs.map(([, ours]) => ours.rate)),
+    'onsale, p50 in µs': median(pairs.map(([, ours]) => ours.latency_us.p50)),
+    'onsale, p99 in µs': median(pairs.map(([, ours]) => ours.latency_us.p99)),
+    'onsale, answer in bytes': pairs[0][1].answer_bytes,
+    'nginx, answer in bytes': pairs[0][0].answer_bytes,
+});
+
 const meets = (ratio, sense, bar) => (sense === 'at most' ? ratio <= bar : ratio >= bar);
 
 // A row from ratios of rounds. `figures`: what else is worth knowing, name to number or text.

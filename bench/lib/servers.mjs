@@ -1,7 +1,8 @@
 // The servers that are compared: nginx, and ours.
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { herd, stay } from './herd.mjs';
+import { herd, onlyStatus, stay } from './herd.mjs';
+import { inTurn } from './measure.mjs';
 import { BUILD, SERVER_CORE, freePort, newFolder, portOpen, run, start, until } from './processes.mjs';
 
 export const ONSALE = `${BUILD}/onsale`;
@@ -55,6 +56,33 @@ export async function startConstantNginx(bytes) {
     await probe.stop();
     const head = probed.answer_bytes - 100;
     return startNginx({ constant: 'x'.repeat(Math.max(1, bytes - head)) });
+}
+
+// Each round has a fresh server of ours, made ready by `prepare` (ours → the herd's options), beside the same nginx that
+// answers `mode` with a constant of `bytes`. Pairs of [nginx, ours].
+export async function alternateFresh({ rounds, bytes, mode, status, prepare }) {
+    const nginx = await startConstantNginx(bytes);
+    const pairs = [];
+    for (let round = 0; round < rounds; round++) {
+        const ours = await startOnsale();
+        const load = await prepare(ours);
+        const sides = [
+            async () => onlyStatus(await herd(mode, { ...load, server: nginx.address, pid: nginx.pid }), 200),
+            async () => onlyStatus(await herd(mode, { ...load, server: ours.address, pid: ours.pid }), status),
+        ];
+        pairs.push(await inTurn(round, ...sides));
+        await ours.stop();
+    }
+    await nginx.stop();
+    return pairs;
+}
+
+// How long the answer to a herd's request is, head and body, of a fresh server of ours with a show of `hall`.
+export async function lengthOfAnswer(mode, status, hall, options) {
+    const server = await startOnsale();
+    const outcome = await herd(mode, { server: server.address, show: await makeShow(server, hall), connections: 1, ...options });
+    await server.stop();
+    return onlyStatus(outcome, status).answer_bytes;
 }
 
 // Our server on free ports and a data directory of its own, or the one that another has left behind. Pinned to the

@@ -1,5 +1,5 @@
 // Reading the seats of a 50,000-seat show: unchanged (304), as bits, and while they change all the time.
-import { alternate, limitRow, median, ratioRow } from '../lib/measure.mjs';
+import { alternate, besideNginx, cpuRatio, limitRow, ratioRow } from '../lib/measure.mjs';
 import { herd, onlyStatus } from '../lib/herd.mjs';
 import { makeShow, metric, startConstantNginx, startNginx, startOnsale } from '../lib/servers.mjs';
 
@@ -8,17 +8,6 @@ const LARGE = { rows: 500, seats_per_row: 500 };
 
 // As the herd asks: each coding has an ETag of its own.
 const PLAIN = { headers: { 'accept-encoding': 'identity' } };
-
-const cpuRatio = ([peer, ours]) => ours.server_cpu_us_per_request / peer.server_cpu_us_per_request;
-
-const figuresOf = (pairs) => ({
-    'nginx, µs of CPU a request': median(pairs.map(([peer]) => peer.server_cpu_us_per_request)),
-    'onsale, µs of CPU a request': median(pairs.map(([, ours]) => ours.server_cpu_us_per_request)),
-    'nginx, requests a second': median(pairs.map(([peer]) => peer.rate)),
-    'onsale, requests a second': median(pairs.map(([, ours]) => ours.rate)),
-    'onsale, answer in bytes': pairs[0][1].answer_bytes,
-    'nginx, answer in bytes': pairs[0][0].answer_bytes,
-});
 
 export async function seatsUnchanged({ rounds, seconds }) {
     const ours = await startOnsale();
@@ -46,7 +35,7 @@ export async function seatsUnchanged({ rounds, seconds }) {
             ratios: pairs.map(cpuRatio),
             sense: 'at most',
             bar: 1,
-            figures: figuresOf(pairs),
+            figures: besideNginx(pairs),
         }),
     ];
 }
@@ -72,7 +61,7 @@ export async function seatsBits({ rounds, seconds }) {
             ratios: pairs.map(cpuRatio),
             sense: 'at most',
             bar: 0.95,
-            figures: figuresOf(pairs),
+            figures: besideNginx(pairs),
         }),
     ];
 }
