@@ -13,7 +13,7 @@
  * anew while in doubt, or somebody adds a state and no row. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { cpSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Sandbox, Server, sleep, until } from '../api/harness.mjs';
 import { WHOLE, bookings_of, look_at, nothing_told, settled, verify_stopped } from './promises.mjs';
@@ -49,7 +49,8 @@ const other_ways = [
 ];
 
 /* How a payment is brought to its step. before(world): nothing is to crash yet but what it says itself; it may leave the
- * server down. act(world): comes to the step, where the next start does not do so by itself. */
+ * server down. act(world): comes to the step, where the next start does not do so by itself. after(world): once it has
+ * settled. */
 const ways = {
   /* A fan pays. */
   buy: { act: (world) => world.buy() },
@@ -86,13 +87,22 @@ const ways = {
       await world.at_gateway('capture');
     },
   },
-  /* The gateway knows nothing of the payment any more; afterwards it remembers. */
+  /* The gateway fell back to a copy of its state from before the capture, which the ledger is giving back: that is for a
+   * human. It remembers again, the human gives the money back there, and says so. */
   amnesia: {
     before: async (world) => {
       await world.die_at('capture');
-      await world.forget_gateway();
+      await world.copy_gateway();
+      await world.start();
+      await settled(world.server, [world.show]);
+      await world.die_at('written.REFUNDING', () => world.refund());
+      await world.swap_gateway();
     },
-    needs_human: true,
+    after: async (world) => {
+      await world.is_listed();
+      await world.swap_gateway();
+      await world.is_mended();
+    },
   },
 };
 
@@ -195,18 +205,35 @@ class World {
     return (await this.gateway.list('payment_intents')).some(({ status }) => ['requires_capture', 'succeeded'].includes(status));
   }
 
-  async forget_gateway() {
+  /* Keeps its state as it is now beside it; swap_gateway() changes the two. */
+  async copy_gateway() {
     await this.gateway.kill();
-    renameSync(this.gateway.data, `${this.gateway.data}.known`);
-    mkdirSync(this.gateway.data);
+    cpSync(this.gateway.data, `${this.gateway.data}.other`, { recursive: true });
     await this.gateway.spawn();
   }
 
-  async remember_gateway() {
+  async swap_gateway() {
+    const { data } = this.gateway;
     await this.gateway.kill();
-    rmSync(this.gateway.data, { recursive: true });
-    renameSync(`${this.gateway.data}.known`, this.gateway.data);
+    renameSync(data, `${data}.swapped`);
+    renameSync(`${data}.other`, data);
+    renameSync(`${data}.swapped`, `${data}.other`);
     await this.gateway.spawn();
+  }
+
+  /* What needs a human is listed for one. */
+  async is_listed() {
+    const { json } = await this.server.admin('GET', `/api/v1/admin/shows/${this.show}/bookings?payment_state=REVIEW`);
+    assert.deepEqual(json.bookings.map(({ user_id, reason }) => [user_id, reason]), [['ann', 'refund_without_capture']]);
+    this.in_review = json.bookings[0].booking_id;
+  }
+
+  async is_mended() {
+    const { id } = (await this.gateway.intents()).find(({ metadata }) => metadata.booking_id === this.in_review);
+    assert.equal((await this.gateway.call('refunds', { payment_intent: id })).status, 200);
+    const { status, body } = await this.server.admin('POST', `/api/v1/admin/bookings/${this.in_review}/resume`, { body: { reason: 'given back by hand' } });
+    assert.equal(status, 200, body.toString());
+    await settled(this.server, [this.show]);
   }
 
   async close() {
@@ -214,6 +241,7 @@ class World {
     await this.server.ended;
     await this.server.stop({ check: false });
     await this.gateway.stop();
+    rmSync(`${this.gateway.data}.other`, { recursive: true, force: true });
   }
 }
 
@@ -244,14 +272,6 @@ async function asks_again({ server, show, hold, token }) {
   assert.deepEqual([status, json.booking_id], [200, of_ann[0].booking_id], 'confirming again');
 }
 
-/* What the gateway does not know cannot be settled: it is listed for a human, and nothing else is. */
-async function is_listed(world) {
-  const { server, show } = world;
-  const [booking] = await bookings_of(server, show);
-  assert.deepEqual([booking.status, booking.payment_state], ['CONFIRMED', 'REVIEW']);
-  await world.remember_gateway();
-}
-
 async function try_cell(cell) {
   const { way, step, reached } = cell;
   const world = await World.open(cell);
@@ -267,13 +287,10 @@ async function try_cell(cell) {
     if (!died) await world.server.kill();
     await world.start();
     await settled(world.server, [world.show]);
-    if (ways[way].needs_human) {
-      await is_listed(world);
-    } else {
-      (await look_at(world.server, world.gateway, [world.show], world.told)).settle();
-      await asks_again(world);
-      await all_can_be_had(world);
-    }
+    await ways[way].after?.(world);
+    (await look_at(world.server, world.gateway, [world.show], world.told)).settle();
+    await asks_again(world);
+    await all_can_be_had(world);
     await verify_stopped(world.server, world.gateway);
     return died ? 'died' : 'lived';
   } catch (fault) {
