@@ -13,6 +13,7 @@
 #define FLIGHTS 16
 #define HEADERS_BYTES 512
 #define KEPT_BODY_BYTES (16 * 1024)
+#define PROBE_MS 20 /* while the last one was not taken: fifty tries a second, whatever waits */
 
 /* An event that is owed. */
 struct delivery {
@@ -40,7 +41,8 @@ struct deliveries {
     uint32_t count;      /* taken up: waiting or under way */
     uint32_t next_index; /* of the book's first event that was not looked at yet */
     struct flight flights[FLIGHTS];
-    bool failing; /* said in the log */
+    bool failing;     /* the last one was not taken */
+    int64_t probe_ms; /* then: none is begun before */
 };
 
 static void drop(struct deliveries *deliveries, struct delivery *delivery) {
@@ -175,8 +177,14 @@ void deliveries_due(struct deliveries *deliveries) {
         struct deadline *first = deadlines_first(&deliveries->waiting);
         if (!first || first->at_ms > now_ms)
             return;
-        if (!deliveries->flights[i].delivery)
-            begin(deliveries, &deliveries->flights[i], CONTAINER_OF(first, struct delivery, deadline));
+        if (deliveries->flights[i].delivery)
+            continue;
+        if (deliveries->failing) {
+            if (now_ms < deliveries->probe_ms)
+                return;
+            deliveries->probe_ms = now_ms + PROBE_MS;
+        }
+        begin(deliveries, &deliveries->flights[i], CONTAINER_OF(first, struct delivery, deadline));
     }
 }
 
@@ -186,7 +194,9 @@ int64_t deliveries_next_ms(const struct deliveries *deliveries) {
     for (int i = 0; i < FLIGHTS; i++)
         free_flight = free_flight || !deliveries->flights[i].delivery;
     /* With none free, the one that comes back looks again. */
-    return first && free_flight ? first->at_ms : INT64_MAX;
+    if (!first || !free_flight)
+        return INT64_MAX;
+    return deliveries->failing && first->at_ms < deliveries->probe_ms ? deliveries->probe_ms : first->at_ms;
 }
 
 enum result deliveries_new(struct sandbox *sandbox, const char *url, const char *secret,

@@ -6,9 +6,9 @@
  *
  * What can go wrong: it is not taken: it waits (webhook.h) and comes again with a fresh signature. The process dies:
  * the tape tells what is still owed, and quick tries begin anew; what was taken just before may come twice. The
- * endpoint is slow or dead: FLIGHTS messages are under way at most and read from the tape only then, so that nobody
- * waits for it and memory is bounded; so many wait, LIMIT_SANDBOX_DELIVERIES, and those behind them stay on the tape
- * until then.
+ * endpoint is slow or dead: FLIGHTS messages are under way at most and read from the tape only then, and after one
+ * that failed they are begun one by one, so that nobody waits for it and neither memory nor time is spent on it; so
+ * many wait, LIMIT_SANDBOX_DELIVERIES, and those behind them stay on the tape.
  *
  * All on the reactor's thread, but for the sender's, which sends an envelope.
  */
