@@ -44,7 +44,7 @@ struct parcel {
     struct buffer headers, body;
     char event_id[EVENT_ID_BYTES];
     char type[64];
-    char booking[ID_LETTER_TEXT + 1]; /* that it is about; "": about none */
+    char booking[ID_UUID_TEXT + 1]; /* that it is about; "": about none */
     int64_t at_ms;
     uint32_t attempts; /* that had failed before this one */
     struct outbox_outcome outcome;
@@ -132,7 +132,8 @@ static void message_done(struct webhook_message *message) {
 
 /* ---- writing it down ---- */
 
-static void say_settled(const struct parcel *parcel) {
+/* Not inlined: in a sanitizer build gcc 12 then takes the texts for empty ones, and warns. */
+__attribute__((noinline)) static void say_settled(const struct parcel *parcel) {
     if (parcel->outcome.delivered) {
         metric_add(METRIC_WEBHOOKS_DELIVERED, 1);
         return;
@@ -251,7 +252,7 @@ static bool take_event(void *context, const struct outbox_event *event) {
     struct courier *courier = context;
     if (is_under_way(courier, event->number))
         return true;
-    bool about_booking = event->subject.length == ID_LETTER_TEXT && event->subject.at[0] == 'b';
+    bool about_booking = bytes_start_with(event->type, BYTES("booking."));
     if (courier->free_parcels == 0 || (about_booking && booking_is_under_way(courier, event->subject)))
         courier->has_more = true;
     else
