@@ -59,6 +59,16 @@ MUST_USE enum result writer_commit(struct writer *writer, struct ledger_command 
  * failed. What it wrote before a refusal is the caller's to take back. */
 MUST_USE enum result writer_apply(struct writer *writer, struct ledger_command *command);
 
+/* writer_bookings.c: the commands on a booking. */
+MUST_USE enum result writer_open_booking(struct writer *writer, const struct ledger_command *command);
+MUST_USE enum result writer_step_booking(struct writer *writer, const struct ledger_command *command);
+MUST_USE enum result writer_sell(struct writer *writer, const struct ledger_command *command);
+MUST_USE enum result writer_cancel_sold(struct writer *writer, const struct ledger_command *command);
+
+static inline sqlite3_stmt *writer_statement(struct writer *writer, enum write_statement statement) {
+    return writer->statements[statement];
+}
+
 /* Runs a statement that gives no row. sqlite3_changes() tells how many rows it touched. OK; CONFLICT for a broken
  * constraint; IO_ERROR. */
 MUST_USE enum result writer_run(struct writer *writer, enum write_statement statement);
