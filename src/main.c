@@ -17,6 +17,7 @@ static const struct {
     {"import", command_import, "make a show from a seating plan"},
     {"verify", command_verify, "audit the ledger: no seat sold twice, money and bookings agree"},
     {"migrate", command_migrate, "bring an older ledger to this version"},
+    {"forget", command_forget, "erase a person: sales stay, and who bought does not"},
     {"keys", command_keys, "list, rotate and retire the keys of the waiting room"},
     {"sandbox", command_sandbox, "a payment gateway of Stripe's shape that takes no money"},
     {"version", command_version, "say which version this is"},

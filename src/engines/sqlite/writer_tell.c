@@ -38,8 +38,6 @@ static struct act act_on_booking(const struct ledger_command *command, const cha
     act.show_id = &booking->show_id;
     act.booking_id = &booking->id;
     act.booking = kept;
-    if (!act.why.length && !is_code(booking->reason))
-        act.why = bytes_of(booking->reason);
     return act;
 }
 
@@ -147,6 +145,17 @@ enum result writer_tell_beginning(struct writer *writer) {
     json_member_int(&detail, "bookings", unaudited.bookings);
     json_member_string(&detail, "hash", (struct bytes){unaudited.hash, sizeof unaudited.hash});
     struct act act = {.action = "audit.begun", .at_ms = clock_now_ms(), .actor = BYTES("shop")};
+    return append(writer, &detail, &act);
+}
+
+enum result writer_tell_erased(struct writer *writer, const struct id *show_id, const struct id *booking_id,
+                               int64_t at_ms) {
+    struct json_writer detail = begin_detail(writer);
+    struct act act = {.action = "person.erased",
+                      .at_ms = at_ms,
+                      .actor = BYTES("operator"),
+                      .show_id = show_id,
+                      .booking_id = booking_id};
     return append(writer, &detail, &act);
 }
 
@@ -300,6 +309,8 @@ enum result writer_tell_cancel(struct writer *writer, const struct ledger_comman
     put_money(&detail, "refunded", booking->refunded, booking);
     put_reason(&detail, booking);
     struct act act = act_on_booking(command, whole ? "booking.cancelled" : "booking.seats_cancelled", before);
+    if (!act.why.length && !is_code(booking->reason))
+        act.why = bytes_of(booking->reason);
     result = append(writer, &detail, &act);
     if (result == RESULT_OK)
         result = put_booking_event(writer, whole ? NOTICE_BOOKING_CANCELLED : NOTICE_BOOKING_SEATS_CANCELLED, booking,

@@ -42,6 +42,10 @@ MUST_USE enum result writer_tell_blocks(struct writer *writer, const struct ledg
 MUST_USE enum result writer_tell_released(struct writer *writer, const struct id *show_id, struct bytes seat_ids,
                                           const char *cause, int64_t at_ms);
 
+/* That a booking's user was erased. */
+MUST_USE enum result writer_tell_erased(struct writer *writer, const struct id *show_id, const struct id *booking_id,
+                                        int64_t at_ms);
+
 MUST_USE enum result writer_tell_revived(struct writer *writer, const struct ledger_command *command, int64_t count);
 
 #endif
