@@ -1,13 +1,9 @@
 /* The courier between a ledger and a post of the test's own: the ledger keeps an outbox in memory and commits on a
- * thread of its own; the post answers when, and what, the test says. What an event's letter looks like is checked
- * against the Standard Webhooks specification's own example and an independent reading of the JSON. */
+ * thread of its own; the post answers when, and what, the test says. */
 #include "runtime/courier.h"
-#include "api/event_id.h"
 #include "base/clock.h"
-#include "base/json.h"
 #include "base/metrics.h"
 #include "base/random.h"
-#include "runtime/event_letter.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -313,109 +309,6 @@ static void wait_for_attempts(struct world *world, const struct row *row, uint32
     assert_int_equal(row->event.attempts, attempts);
 }
 
-/* ---- letters ---- */
-
-static void a_signature_is_the_standards_own(void **state) {
-    /* Red if anything but "id.timestamp.body" is signed, or the key is not what stands behind whsec_ in base64. */
-    (void)state;
-    struct signing_keys keys;
-    struct buffer out;
-    buffer_init(&out, 4096);
-    assert_int_equal(signing_keys_read(BYTES(SECRET), &keys), RESULT_OK);
-    letter_write_headers("msg_p5jXN8AQM9LWM0D4loKWxJek", BYTES("{\"test\": 2432232314}"), &keys, 1614265330999, &out);
-    buffer_add_char(&out, '\0');
-    assert_string_equal(out.at, "Content-Type: application/cloudevents+json; charset=utf-8\r\n"
-                                "webhook-id: msg_p5jXN8AQM9LWM0D4loKWxJek\r\nwebhook-timestamp: 1614265330\r\n"
-                                "webhook-signature: v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=\r\n");
-    buffer_release(&out);
-}
-
-static void a_secret_is_whsec_and_bytes_enough(void **state) {
-    /* Red if a secret is taken that is too short, malformed, or one of too many; or two good ones are not. */
-    (void)state;
-    static const char *const bad[] = {"",
-                                      " ",
-                                      "whsec_",
-                                      "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-                                      "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRY=",
-                                      "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS",
-                                      "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLa-_",
-                                      "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n",
-                                      SECRET " secret",
-                                      SECRET " " SECRET " " SECRET " " SECRET " " SECRET};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        assert_int_equal(courier_check_secrets(bad[i]), RESULT_INVALID_FIELD);
-    struct signing_keys keys;
-    assert_int_equal(signing_keys_read(BYTES("  " SECRET "  " OTHER_SECRET " "), &keys), RESULT_OK);
-    assert_int_equal(keys.count, 2);
-    assert_int_equal(keys.keys[0].length, 24);
-    assert_int_equal(keys.keys[1].length, 32);
-    assert_int_equal(keys.keys[1].at[31], 31);
-}
-
-static void an_id_says_whose_event_it_is(void **state) {
-    /* Red if another ledger's id, or a second spelling of one of ours, is taken for ours; or the number alone makes the
-     * id: a ledger put back from a backup gives numbers again. */
-    (void)state;
-    static const struct ledger ledger = {.installation = "0b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed"};
-    char text[EVENT_ID_BYTES];
-    uint64_t number;
-    struct outbox_event event = {.number = 42, .at_ms = 1700000000123};
-    event_id_format(&ledger, &event, text);
-    assert_string_equal(text, "evt_ab8dfbbd4bed_42_1700000000123");
-    assert_true(event_id_parse(&ledger, bytes_of(text), &number));
-    assert_int_equal(number, 42);
-    event = (struct outbox_event){.number = UINT64_MAX, .at_ms = INT64_MAX};
-    event_id_format(&ledger, &event, text);
-    assert_int_equal(strlen(text), EVENT_ID_BYTES - 1);
-    static const char *const bad[] = {"evt_ab8dfbbd4bed_042_1", "evt_ab8dfbbd4bed_0_1",
-                                      "evt_ab8dfbbd4bed__1",    "evt_ab8dfbbd4bed_42",
-                                      "evt_ab8dfbbd4bed_42_",   "evt_ab8dfbbd4bed_42_1_",
-                                      "evt_ab8dfbbd4bee_42_1",  "evt_42_1",
-                                      "evt_ab8dfbbd4bed_",      ""};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        assert_false(event_id_parse(&ledger, bytes_of(bad[i]), &number));
-}
-
-static const char *text_at(const json_t *document, const char *key) {
-    const char *text = json_string_value(json_object_get(document, key));
-    return text ? text : "";
-}
-
-static void an_event_goes_out_as_a_signed_document(void **state) {
-    /* Red if a member that CloudEvents requires is missing or wrong, or one of the two secrets signs nothing. */
-    (void)state;
-    struct world *world = world_new();
-    struct row *row = add(world, "b0190163d-8694-739b-aea5-966c26f8ad", 1700000000123);
-    row->event.number = 1;
-    world_start(world);
-    wait_for_under_way(world, 1);
-    const struct webhook_message *message = world->under_way[0];
-    assert_string_equal(message->url, "https://example.com/hook");
-    json_t *document;
-    char detail[200];
-    assert_int_equal(json_parse(message->body, &document, detail, sizeof detail), RESULT_OK);
-    assert_string_equal(text_at(document, "specversion"), "1.0");
-    assert_string_equal(text_at(document, "id"), "evt_ab8dfbbd4bed_1_1700000000123");
-    assert_string_equal(text_at(document, "source"), "urn:onsale:0b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed");
-    assert_string_equal(text_at(document, "type"), "onsale.booking.confirmed");
-    assert_string_equal(text_at(document, "subject"), row->subject);
-    assert_string_equal(text_at(document, "time"), "2023-11-14T22:13:20.123Z");
-    assert_string_equal(text_at(document, "datacontenttype"), "application/json");
-    assert_string_equal(text_at(document, "sequence"), "00000000000000000001");
-    assert_int_equal(json_array_size(json_object_get(json_object_get(document, "data"), "seat_ids")), 1);
-    json_decref(document);
-    char headers[1024];
-    snprintf(headers, sizeof headers, "%.*s", (int)message->headers.length, message->headers.at);
-    const char *signature = strstr(headers, "webhook-signature: v1,");
-    assert_non_null(signature);
-    assert_non_null(strstr(signature, " v1,"));
-    assert_non_null(strstr(strstr(signature, " v1,") + 1, " v1,"));
-    answer_at(world, 0, 200, "");
-    wait_for_left(world, 0);
-    world_end(world);
-}
-
 /* ---- delivery ---- */
 
 static void what_is_not_taken_comes_again_with_the_same_id(void **state) {
@@ -669,10 +562,6 @@ static void whatever_the_endpoint_does_each_event_arrives_or_is_dead(void **stat
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_signature_is_the_standards_own),
-        cmocka_unit_test(a_secret_is_whsec_and_bytes_enough),
-        cmocka_unit_test(an_id_says_whose_event_it_is),
-        cmocka_unit_test(an_event_goes_out_as_a_signed_document),
         cmocka_unit_test(what_is_not_taken_comes_again_with_the_same_id),
         cmocka_unit_test(a_wait_grows_to_an_hour_and_no_further),
         cmocka_unit_test(after_a_day_it_is_given_up_and_kept),
@@ -685,6 +574,5 @@ int main(void) {
         cmocka_unit_test(the_end_waits_for_no_answer_and_forgets_none),
         cmocka_unit_test(whatever_the_endpoint_does_each_event_arrives_or_is_dead),
     };
-    json_set_up();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
