@@ -198,6 +198,40 @@ static void bookings_are_listed_newest_first_by_pages(void **state) {
     world_remove(&world);
 }
 
+static void bookings_are_found_by_where_their_money_is(void **state) {
+    /* red when: the filter lets others in, or what needs a human is looked for where it is not */
+    (void)state;
+    static const enum payment_state states[] = {PAYMENT_STATE_CAPTURED, PAYMENT_STATE_REVIEW, PAYMENT_STATE_REVIEW,
+                                                PAYMENT_STATE_VOIDED};
+    struct world world;
+    struct ledger_reader *reader;
+    world_start(&world, LEDGER_OPTIMISTIC);
+    for (unsigned i = 0; i < 4; i++) {
+        struct booking booking = world_booking(&world, i + 1, "A1", 100);
+        booking.payment_state = states[i];
+        booking.saga = states[i] == PAYMENT_STATE_REVIEW ? SAGA_REVIEW : SAGA_DONE;
+        struct ledger_command command = command_open(&booking);
+        assert_int_equal(world_do(&world, &command), RESULT_OK);
+    }
+    assert_int_equal(world.ledger.reader_new(world.ledger.engine, &reader), RESULT_OK);
+    struct list list = {0};
+    struct booking_filter review = {.payment_state = "REVIEW"};
+    assert_int_equal(world.ledger.read_bookings(reader, &review, add_to_list, &list), RESULT_OK);
+    assert_list(&list, 2, (unsigned[]){3, 2});
+    list = (struct list){0};
+    review.after = world_id(3);
+    review.show_id = &world.show;
+    review.status = "PENDING";
+    assert_int_equal(world.ledger.read_bookings(reader, &review, add_to_list, &list), RESULT_OK);
+    assert_list(&list, 1, (unsigned[]){2});
+    list = (struct list){0};
+    struct booking_filter captured = {.payment_state = "CAPTURED"};
+    assert_int_equal(world.ledger.read_bookings(reader, &captured, add_to_list, &list), RESULT_OK);
+    assert_list(&list, 1, (unsigned[]){1});
+    world.ledger.reader_free(reader);
+    world_remove(&world);
+}
+
 static void what_is_unfinished_is_found_and_nothing_else(void **state) {
     /* red when: the partial index and the question about it disagree, or one that a human has to look at is left out */
     (void)state;
@@ -336,6 +370,7 @@ int main(void) {
         cmocka_unit_test(the_first_answer_to_a_key_stays),
         cmocka_unit_test(old_answers_are_forgotten),
         cmocka_unit_test(bookings_are_listed_newest_first_by_pages),
+        cmocka_unit_test(bookings_are_found_by_where_their_money_is),
         cmocka_unit_test(what_is_unfinished_is_found_and_nothing_else),
         cmocka_unit_test(a_reservations_newest_booking_is_found),
         cmocka_unit_test(the_totals_of_a_show_add_up),
