@@ -120,6 +120,26 @@ export function portOpen(port) {
     });
 }
 
+// Ticks of CPU that a process has had, all its threads.
+function cpuTicks(pid) {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
+    return Number(fields[11]) + Number(fields[12]);
+}
+
+// The share of a core that a process takes while nobody asks it for anything.
+export async function idleShare(pid, seconds) {
+    const before = cpuTicks(pid);
+    await sleep(seconds * 1000);
+    return (cpuTicks(pid) - before) / (100 * seconds);
+}
+
+// Waits until what was set up is on disk and done with: a server that still moves its log to its file, and a kernel that
+// still writes, would be charged to the requests that come next.
+export async function calm(server) {
+    await run('sync', []);
+    for (let tries = 0; tries < 20 && (await idleShare(server.pid, 0.3)) > 0.04; tries++) continue;
+}
+
 // Memory in bytes: resident pages, those shared with other processes divided by how many share them.
 export function proportionalBytes(pid) {
     const line = /^Pss:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'));

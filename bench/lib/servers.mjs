@@ -3,7 +3,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { herd, onlyStatus, stay } from './herd.mjs';
 import { inTurn } from './measure.mjs';
-import { BUILD, SERVER_CORE, freePort, newFolder, portOpen, run, start, until } from './processes.mjs';
+import { BUILD, SERVER_CORE, calm, freePort, newFolder, portOpen, run, start, until } from './processes.mjs';
 
 export const ONSALE = `${BUILD}/onsale`;
 const ADMIN_TOKEN = 'bench-operator';
@@ -66,6 +66,7 @@ export async function alternateFresh({ rounds, bytes, mode, status, prepare }) {
     for (let round = 0; round < rounds; round++) {
         const ours = await startOnsale();
         const load = await prepare(ours);
+        await calm(ours);
         const sides = [
             async () => onlyStatus(await herd(mode, { ...load, server: nginx.address, pid: nginx.pid }), 200),
             async () => onlyStatus(await herd(mode, { ...load, server: ours.address, pid: ours.pid }), status),

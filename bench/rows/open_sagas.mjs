@@ -3,7 +3,7 @@
 import { limitRow, median, ratioRow } from '../lib/measure.mjs';
 import { makeShowsWithFans } from '../lib/fans.mjs';
 import { herd, idleHerd, onlyStatus } from '../lib/herd.mjs';
-import { residentBytes, sleep } from '../lib/processes.mjs';
+import { idleShare, residentBytes, sleep } from '../lib/processes.mjs';
 import { makeShow, metric, startFarSandbox, startOnsale } from '../lib/servers.mjs';
 
 const SAGAS = 10000;
@@ -106,6 +106,8 @@ export async function openSagas({ rounds, seconds, quick }) {
     }
     // The first tries follow each other fast; from then on each payment has one in half a minute.
     await sleep(quick ? 1000 : SETTLED_MS);
+    const shares = [];
+    for (const { server } of sides) shares.push(await idleShare(server.pid, quick ? 2 : 10));
     const callsOf = ({ server }) => metric(server, 'onsale_gateway_calls_total');
     const calls_before = await Promise.all(sides.map(callsOf));
     const began = performance.now();
@@ -119,6 +121,17 @@ export async function openSagas({ rounds, seconds, quick }) {
         const side = sides[index + 1];
         const still_open = await metric(side.server, 'onsale_sagas_open');
         if (still_open < SAGAS * 0.99) throw new Error(`only ${still_open} payments are still open`);
+        rows.push(
+            limitRow({
+                name: `open_sagas_${kind.kind}_share`,
+                what: `CPU that ${SAGAS.toLocaleString('en')} payments that ${kind.words} take while nobody asks for anything`,
+                values: [shares[index + 1] * 100],
+                limit: 10,
+                unit: '% of a core',
+                sense: 'at most',
+                figures: { 'without them, % of a core': shares[0] * 100 },
+            }),
+        );
         const figures = {
             'payments still open at the end': still_open,
             'calls to the gateway a second meanwhile': ((await callsOf(side)) - calls_before[index + 1]) / took_s,

@@ -2,6 +2,7 @@
 // request another fan's, and the one status that everybody reads.
 import { alternate, besideNginx, cpuRatio, rateRatio, ratioRow } from '../lib/measure.mjs';
 import { herd, onlyStatus } from '../lib/herd.mjs';
+import { calm } from '../lib/processes.mjs';
 import { alternateFresh, lengthOfAnswer, makeShow, startConstantNginx, startOnsale } from '../lib/servers.mjs';
 
 const HALL = { rows: 100, seats_per_row: 100, waiting_room: { enabled: true } };
@@ -44,6 +45,7 @@ async function compareStatus({ rounds, seconds, depth }) {
     const at_ours = { ...ask, server: ours.address, pid: ours.pid };
     const probe = onlyStatus(await herd('get', { ...at_ours, connections: 1, 'warm-up': 0, seconds: 0.05 }), 200);
     const nginx = await startConstantNginx(probe.answer_bytes);
+    await calm(ours);
     const pairs = await alternate(
         rounds,
         async () => onlyStatus(await herd('get', { ...ask, server: nginx.address, pid: nginx.pid }), 200),

@@ -2,6 +2,7 @@
 import { inTurn, limitRow, median, ratioRow } from '../lib/measure.mjs';
 import { makeShowsWithFans } from '../lib/fans.mjs';
 import { herd, onlyStatus } from '../lib/herd.mjs';
+import { calm } from '../lib/processes.mjs';
 import { metric, startOnsale } from '../lib/servers.mjs';
 
 const STADIUM = { rows: 200, seats_per_row: 250 };
@@ -16,6 +17,7 @@ async function oneRound(round, seconds) {
     const sides = [await makeSide(first, false), await makeSide(first, true)];
     await first.stop();
     const ours = await startOnsale([], { data: first.data });
+    await calm(ours);
     const load = { server: ours.address, pid: ours.pid, connections: 64, 'warm-up': 0.3, seconds };
     const checked = () => metric(ours, 'onsale_passes_checked_total');
     const before = await checked();

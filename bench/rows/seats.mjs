@@ -1,6 +1,7 @@
 // Reading the seats of a 50,000-seat show: unchanged (304), as bits, and while they change all the time.
 import { alternate, besideNginx, cpuRatio, limitRow, ratioRow } from '../lib/measure.mjs';
 import { herd, onlyStatus } from '../lib/herd.mjs';
+import { calm } from '../lib/processes.mjs';
 import { makeShow, metric, startConstantNginx, startNginx, startOnsale } from '../lib/servers.mjs';
 
 const STADIUM = { rows: 200, seats_per_row: 250 };
@@ -17,6 +18,7 @@ export async function seatsUnchanged({ rounds, seconds }) {
     const ask = { server: ours.address, pid: ours.pid, path, 'if-none-match': etag, connections: 64 };
     const probe = onlyStatus(await herd('get', { ...ask, connections: 1, 'warm-up': 0, seconds: 0.05 }), 304);
     const nginx = await startConstantNginx(probe.answer_bytes);
+    await calm(ours);
     const pairs = await alternate(
         rounds,
         async () =>
@@ -46,6 +48,7 @@ export async function seatsBits({ rounds, seconds }) {
     const bytes = Buffer.from(await (await fetch(`http://${ours.address}${path}`, PLAIN)).arrayBuffer());
     const nginx = await startNginx({ files: { 'seats.bits': bytes } });
     const load = { connections: 64, seconds };
+    await calm(ours);
     const pairs = await alternate(
         rounds,
         async () =>
