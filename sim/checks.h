@@ -117,6 +117,8 @@ void checks_restarted(struct world *world);
 /* Returns what it is known as. */
 uint32_t checks_held(struct world *world, uint32_t fan, const struct hold *hold, uint32_t count, const uint32_t *seats);
 uint32_t checks_hold_made_anew(struct world *world, const struct hold *hold, const uint32_t *seats);
+/* A hold that had ended is there again, for a payment that came late. */
+uint32_t checks_held_again(struct world *world, const struct hold *hold);
 void checks_hold_ended(struct world *world, uint32_t check, enum hold_state state);
 void checks_no_hold_is_overdue(struct world *world, int64_t next_deadline_ms);
 /* The server says that the hold is gone. */

@@ -77,6 +77,21 @@ uint32_t checks_hold_made_anew(struct world *world, const struct hold *hold, con
     world_broken(world, "seat %u is held for a booking whose hold nobody was told of", seats[0]);
 }
 
+uint32_t checks_held_again(struct world *world, const struct hold *hold) {
+    struct checks *checks = &world->checks;
+    for (uint32_t i = checks->hold_count; i-- > 0;) {
+        if (!id_equal(&checks->holds[i].reservation, &hold->reservation))
+            continue;
+        checks->holds[i].is_forgotten = true; /* its deadline is */
+        if (!checks->holds[i].ended_ms)
+            world_broken(world, "the hold of fan %u is taken again, and has not ended", checks->holds[i].fan);
+        checks->holds[i].ended_ms = 0;
+        give_seats(world, i);
+        return i;
+    }
+    world_broken(world, "a hold that nobody was told of is taken again");
+}
+
 void checks_hold_ended(struct world *world, uint32_t check, enum hold_state state) {
     struct checks *checks = &world->checks;
     struct checked_hold *hold = &checks->holds[check];
@@ -133,8 +148,8 @@ static void check_sale(struct world *world, const struct ledger_write *write) {
 
 static void check_given_back(struct world *world, const struct ledger_write *write) {
     const struct row *row = &world->disk.ledger.rows[write->row];
-    for (uint32_t i = 0; i < row->seat_count; i++)
-        world->checks.sold_to[row->seats[i]] = 0;
+    for (uint32_t i = 0; i < write->gone_count; i++)
+        world->checks.sold_to[write->gone[i]] = 0;
     world_note(world, HAPPENED_GIVEN_BACK, row->fan, write->row);
 }
 
@@ -264,7 +279,7 @@ struct balance {
 static void check_booking(struct world *world, uint32_t index, const struct balance *balance) {
     const struct row *row = &world->disk.ledger.rows[index];
     int64_t kept = balance->captured - balance->refunded;
-    int64_t due = row->saga == SAGA_DONE ? row->amount : 0;
+    int64_t due = row->saga == SAGA_DONE ? row->amount - row->refunded : 0;
     /* Promise 8: red if a saga is forgotten, or ends where a human has to look although every fault has ended. */
     if (row->saga != SAGA_DONE && row->saga != SAGA_CANCELLED && row->saga != SAGA_REFUNDED)
         world_broken(world, "booking %u has not come to an end: %s, %s", index, saga_state_name(row->saga),

@@ -31,10 +31,7 @@ static enum result apply_step(struct ledger_image *ledger, const struct ledger_w
     struct row *row = &ledger->rows[write->row];
     if (row->saga != write->from)
         return RESULT_CONFLICT;
-    struct row before = *row;
     *row = write->content;
-    row->fence = before.fence;
-    row->created_ms = before.created_ms;
     return RESULT_OK;
 }
 
@@ -64,12 +61,12 @@ static enum result apply_cancel(struct world *world, const struct ledger_write *
     struct row *row = &ledger->rows[write->row];
     if (row->saga != write->from || row->status != BOOKING_CONFIRMED)
         return RESULT_CONFLICT;
-    for (uint32_t i = 0; i < row->seat_count; i++)
-        if (ledger->seat_row[row->seats[i]] != write->row + 1 ||
-            ledger->seat_version[row->seats[i]] >= write->seat_version)
+    for (uint32_t i = 0; i < write->gone_count; i++)
+        if (ledger->seat_row[write->gone[i]] != write->row + 1 ||
+            ledger->seat_version[write->gone[i]] >= write->seat_version)
             return RESULT_CONFLICT;
-    for (uint32_t i = 0; i < row->seat_count; i++) {
-        uint32_t seat = row->seats[i];
+    for (uint32_t i = 0; i < write->gone_count; i++) {
+        uint32_t seat = write->gone[i];
         ledger->seat_row[seat] = 0;
         ledger->seat_status[seat] = SEAT_AVAILABLE;
         ledger->seat_version[seat] = write->seat_version;

@@ -31,7 +31,7 @@ struct row { /* a booking */
     uint32_t attempt;
     char intent_id[PAYMENT_ID_BYTES];
     char reason[PAYMENT_CODE_BYTES];
-    int64_t created_ms;
+    int64_t created_ms, updated_ms, confirmed_ms;
 };
 
 struct admission_row {
@@ -47,6 +47,8 @@ struct ledger_write {
     struct row content;
     enum saga_state from;
     uint64_t seat_version;
+    uint32_t gone_count; /* CANCEL_SOLD: the seats that are given back */
+    uint32_t gone[WORLD_MOST_SEATS];
     uint32_t ceiling;
     struct admission_row admission;
     uint32_t change_count;

@@ -12,20 +12,24 @@
 #include <stdint.h>
 
 enum event_kind {
-    EVENT_FAN,      /* a: the fan; from the wheel */
-    EVENT_SHOPPER,  /* a: the shopper's slot, b: which of its plans */
-    EVENT_PASS,     /* a: the shopper's slot, b: its plan: the answer to its claim has come */
-    EVENT_OUTCOME,  /* a: the shopper's slot, b: its plan: the answer to its confirm has come */
-    EVENT_TICK,     /* … of the server */
-    EVENT_SAGA,     /* a: the saga's slot, b: which of its timers */
-    EVENT_COMMIT,   /* the ledger's disk has a group */
-    EVENT_SEALED,   /* the record is on disk; a: how much of it */
-    EVENT_SYNCED,   /* the journal is on disk; a: how much of it */
-    EVENT_ARRIVES,  /* a: a call reaches the gateway */
-    EVENT_ANSWERED, /* a: the gateway's answer, or none in time, is known to whoever called */
-    EVENT_SETTLES,  /* a: an intent that the gateway was still at */
-    EVENT_REFUND,   /* a: a booking's row, which somebody wants cancelled */
-    EVENT_OPERATOR, /* the operator turns a knob */
+    EVENT_FAN,        /* a: the fan; from the wheel */
+    EVENT_SHOPPER,    /* a: the shopper's slot, b: which of its plans */
+    EVENT_PASS,       /* a: the shopper's slot, b: its plan: the answer to its claim has come */
+    EVENT_OUTCOME,    /* a: the shopper's slot, b: its plan: the answer to its confirm has come */
+    EVENT_TICK,       /* … of the server */
+    EVENT_SAGA,       /* a: the saga's slot, b: which of its timers */
+    EVENT_COMMIT,     /* the ledger's disk has a group */
+    EVENT_SEALED,     /* the record is on disk; a: how much of it */
+    EVENT_SYNCED,     /* the journal is on disk; a: how much of it */
+    EVENT_ARRIVES,    /* a: a call reaches the gateway */
+    EVENT_ANSWERED,   /* a: the gateway's answer, or none in time, is known to whoever called */
+    EVENT_SETTLES,    /* a: an intent that the gateway was still at */
+    EVENT_COMES_LATE, /* a: an intent that was declined or voided, and is neither */
+    EVENT_TAKEN_BACK, /* a: an intent, b: so much of its refunds that the fan's bank did not take */
+    EVENT_WEBHOOK,    /* a: an intent that the gateway says has changed */
+    EVENT_REFUND,     /* a: a booking's row, which somebody wants cancelled, or a part of it */
+    EVENT_RESUME,     /* a: a booking's row in review, at which the operator has looked */
+    EVENT_OPERATOR,   /* the operator turns a knob */
     EVENT_KILL,
     EVENT_POWER,
     EVENT_START

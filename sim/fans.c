@@ -303,7 +303,7 @@ static void let_go(struct world *world, uint32_t slot) {
     enum result result = office_release(world, &shopper->reservation);
     if (result == RESULT_OK)
         world_note(world, HAPPENED_RELEASED, shopper->fan, world->checks.holds[shopper->check].seats[0]);
-    else
+    else if (result != RESULT_PAYMENT_IN_PROGRESS) /* a payment that came late has it */
         checks_hold_is_gone(world, shopper->check);
     shopper->state = SHOPPER_LOOKS;
     shopper->tries++;

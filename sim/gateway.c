@@ -51,6 +51,44 @@ static struct gateway_key *key_of(struct gateway *gateway, const char *text) {
     return key;
 }
 
+/* ---- webhooks ---- */
+
+/* They come in any order, now and then twice. */
+static void tell(struct world *world, uint32_t index) {
+    struct chance *chance = &world->gateway_chance;
+    uint32_t count = world_has(world, FAULT_gateway) && chance_permille(chance, 50) ? 2 : 1;
+    for (uint32_t i = 0; i < count; i++) {
+        world->gateway.webhooks++;
+        events_add(&world->events, world->now_ms + 20 + chance_exponential(chance, 1500), EVENT_WEBHOOK, 0, index, 0);
+    }
+}
+
+void gateway_calls(struct world *world, uint32_t index) {
+    struct chance *chance = &world->gateway_chance;
+    bool is_lost = world_has(world, FAULT_gateway) && chance_permille(chance, 200);
+    if (!is_lost && world->server.is_up) {
+        sagas_hint(world, world->gateway.intents[index].row, index);
+        return;
+    }
+    gateway_webhook_refused(world, index);
+}
+
+void gateway_webhook_refused(struct world *world, uint32_t index) {
+    struct chance *chance = &world->gateway_chance;
+    events_add(&world->events, world->now_ms + 1000 + chance_exponential(chance, 20000), EVENT_WEBHOOK, 0, index, 0);
+}
+
+void gateway_webhook_taken(struct world *world) {
+    world->gateway.webhooks--;
+}
+
+/* What was told to be at its end may not be. */
+static void perhaps_come_late(struct world *world, uint32_t index) {
+    struct chance *chance = &world->gateway_chance;
+    if (world_has(world, FAULT_gateway) && chance_permille(chance, 60))
+        events_add(&world->events, world->now_ms + chance_exponential(chance, 120000), EVENT_COMES_LATE, 0, index, 0);
+}
+
 /* ---- effects ---- */
 
 static uint32_t intent_of(const struct payment_call *call) {
@@ -71,6 +109,8 @@ static enum key_effect create(struct world *world, struct flight *flight, uint32
 
 static enum key_effect decline(struct world *world, uint32_t index) {
     world_note(world, HAPPENED_DECLINED, index, world->gateway.intents[index].row);
+    tell(world, index);
+    perhaps_come_late(world, index);
     return KEY_DECLINED;
 }
 
@@ -80,6 +120,7 @@ static void authorize(struct world *world, uint32_t index) {
     if (world_has(world, FAULT_gateway) && chance_permille(&world->gateway_chance, 50))
         intent->capture_failures = (uint8_t)chance_between(&world->gateway_chance, 1, 5);
     world_note(world, HAPPENED_AUTHORIZED, index, intent->row);
+    tell(world, index);
 }
 
 static enum key_effect confirm(struct world *world, uint32_t index, uint32_t card) {
@@ -129,6 +170,8 @@ static enum key_effect capture(struct world *world, uint32_t index) {
     if (world_has(world, FAULT_gateway) && chance_permille(&world->gateway_chance, 3)) {
         intent->status = INTENT_CANCELED; /* the bank took the authorization back */
         world_note(world, HAPPENED_VOIDED, index, intent->row);
+        tell(world, index);
+        perhaps_come_late(world, index);
         return KEY_REFUSED;
     }
     intent->status = INTENT_SUCCEEDED;
@@ -136,6 +179,7 @@ static enum key_effect capture(struct world *world, uint32_t index) {
     gateway->captured += intent->amount;
     world_note(world, HAPPENED_CAPTURED, index, intent->row);
     checks_captured(world, index);
+    tell(world, index);
     return KEY_DONE;
 }
 
@@ -145,6 +189,8 @@ static enum key_effect cancel(struct world *world, uint32_t index) {
         return KEY_REFUSED;
     intent->status = INTENT_CANCELED;
     world_note(world, HAPPENED_VOIDED, index, intent->row);
+    tell(world, index);
+    perhaps_come_late(world, index);
     return KEY_DONE;
 }
 
@@ -155,7 +201,36 @@ static enum key_effect give_back(struct world *world, uint32_t index, int64_t am
     intent->refunded += amount;
     world->gateway.refunded += amount;
     world_note(world, HAPPENED_REFUNDED, index, (uint64_t)amount);
+    tell(world, index);
+    struct chance *chance = &world->gateway_chance;
+    if (world_has(world, FAULT_gateway) && chance_permille(chance, 50))
+        events_add(&world->events, world->now_ms + chance_exponential(chance, 60000), EVENT_TAKEN_BACK, 0, index,
+                   (uint32_t)amount);
     return KEY_DONE;
+}
+
+void gateway_comes_late(struct world *world, uint32_t index) {
+    struct intent *intent = &world->gateway.intents[index];
+    bool is_over = intent->status == INTENT_REQUIRES_PAYMENT_METHOD || intent->status == INTENT_CANCELED;
+    if (!is_over || !world_has(world, FAULT_gateway))
+        return;
+    intent->status = INTENT_REQUIRES_CAPTURE;
+    if (chance_permille(&world->gateway_chance, 300)) {
+        intent->status = INTENT_SUCCEEDED;
+        intent->captured = intent->amount;
+        world->gateway.captured += intent->amount;
+    }
+    world_note(world, HAPPENED_CAME_LATE, index, intent->status);
+    tell(world, index);
+}
+
+void gateway_takes_back(struct world *world, uint32_t index, uint32_t amount) {
+    if (!world_has(world, FAULT_gateway))
+        return;
+    world->gateway.intents[index].refunded -= amount;
+    world->gateway.refunded -= amount;
+    world_note(world, HAPPENED_TAKEN_BACK, index, amount);
+    tell(world, index);
 }
 
 static enum key_effect take_effect(struct world *world, struct flight *flight, uint32_t *index) {
@@ -186,10 +261,11 @@ static enum key_effect take_effect(struct world *world, struct flight *flight, u
 static void word_answer(struct world *world, struct flight *flight, enum key_effect effect, uint32_t index,
                         enum intent_status status) {
     struct payment_call *call = &flight->call;
-    const struct intent *intent = &world->gateway.intents[index];
     call->status = status;
-    call->amount_received = intent->captured;
-    call->amount_refunded = intent->refunded;
+    if (index < world->gateway.intent_count) {
+        call->amount_received = world->gateway.intents[index].captured;
+        call->amount_refunded = world->gateway.intents[index].refunded;
+    }
     call->http_status = 200;
     call->outcome = PAYMENT_DONE;
     switch (effect) {
@@ -234,6 +310,7 @@ void gateway_arrives(struct world *world, uint32_t index) {
     bool faulty = world_has(world, FAULT_gateway);
     bool is_busy = faulty && chance_permille(&world->gateway_chance, 10);
     bool fails = faulty && chance_permille(&world->gateway_chance, 10);
+    bool errs = faulty && chance_permille(&world->gateway_chance, 10);
     if (world->now_ms < gateway->outage_ends_ms) {
         /* It was lost. */
     } else if (is_busy) {
@@ -248,8 +325,9 @@ void gateway_arrives(struct world *world, uint32_t index) {
         if (is_first) {
             uint32_t made = asked;
             uint64_t hash = key->hash;
-            enum key_effect effect =
-                fails && flight->call.operation != PAYMENT_CREATE ? KEY_FAILED : take_effect(world, flight, &made);
+            enum key_effect effect = fails ? KEY_FAILED : take_effect(world, flight, &made);
+            if (errs)
+                effect = KEY_FAILED; /* after it */
             key = find_key(gateway->keys, gateway->key_mask, hash);
             key->effect = (uint8_t)effect;
             key->intent = made;

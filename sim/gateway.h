@@ -48,6 +48,7 @@ struct gateway {
     struct flight *flights;
     int64_t outage_ends_ms, slow_ends_ms;
     int64_t captured, refunded; /* in all */
+    uint32_t webhooks;          /* that have not been taken */
 };
 
 struct world;
@@ -58,5 +59,13 @@ void gateway_submit(struct world *world, uint32_t saga, uint32_t row, uint32_t c
 void gateway_arrives(struct world *world, uint32_t flight);
 void gateway_answered(struct world *world, uint32_t flight);
 void gateway_settles(struct world *world, uint32_t intent);
+/* A payment that was declined or voided comes through. */
+void gateway_comes_late(struct world *world, uint32_t intent);
+/* A refund turns out not to be possible. */
+void gateway_takes_back(struct world *world, uint32_t intent, uint32_t amount);
+/* Tells the server that an intent has changed; again and again until that is taken. */
+void gateway_calls(struct world *world, uint32_t intent);
+void gateway_webhook_taken(struct world *world);
+void gateway_webhook_refused(struct world *world, uint32_t intent);
 
 #endif

@@ -115,6 +115,30 @@ enum result office_begin_payment(struct world *world, const struct id *reservati
     return result;
 }
 
+enum result office_retake(struct world *world, uint32_t fan, const struct booking *booking, const uint32_t *seats,
+                          uint64_t *fence) {
+    struct show *show = world->server.show;
+    int64_t now_ms = server_now(world);
+    show_lock(show);
+    struct hold hold = {.reservation = booking->reservation,
+                        .fence = show_draw_fence(show),
+                        .taken_ms = now_ms,
+                        .deadline_ms = now_ms,
+                        .store_deadline_ms = now_ms,
+                        .amount = booking->amount,
+                        .seat_count = booking->seat_count,
+                        .user = booking->user};
+    uint32_t slot = hold_find(show, &booking->reservation);
+    bool is_kept = slot != HOLD_NO_SLOT && hold_at(show, slot)->state == HOLD_HELD;
+    enum result result = is_kept ? RESULT_OK : hold_retake(show, &hold, seats, &slot);
+    if (result == RESULT_OK && !is_kept)
+        journal_take(world, slot, fan, checks_held_again(world, &hold));
+    if (result == RESULT_OK)
+        *fence = hold_at(show, slot)->fence;
+    show_unlock(show);
+    return result;
+}
+
 enum result office_end_payment(struct world *world, const struct id *reservation, const struct id *booking, bool sold,
                                bool keep) {
     struct show *show = world->server.show;

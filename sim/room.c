@@ -224,6 +224,10 @@ void room_start(struct world *world) {
     uint32_t number = 0;
     for (uint32_t i = 0; i < record->count; i++)
         replay_line(world, &record->lines[i], &number);
+    /* What is trusted is synced before anything follows from it. */
+    record->sealed = record->count;
+    if (world->opening.is_frozen && !world->opening.is_frozen_on_disk)
+        let_beacon_speak(world);
     queue_allow_numbers(server->queue, ceiling);
     if (!record->is_whole) {
         queue_restore_unknown(server->queue, ceiling);

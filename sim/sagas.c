@@ -33,7 +33,9 @@ void saga_booking_of_row(const struct world *world, const struct row *row, struc
                                 .payment_state = row->payment_state,
                                 .saga = row->saga,
                                 .attempt = row->attempt,
-                                .created_ms = row->created_ms};
+                                .created_ms = row->created_ms,
+                                .updated_ms = row->updated_ms,
+                                .confirmed_ms = row->confirmed_ms};
     memcpy(booking->intent_id, row->intent_id, sizeof booking->intent_id);
     memcpy(booking->reason, row->reason, sizeof booking->reason);
     for (uint32_t i = 0; i < row->seat_count; i++) {
@@ -55,7 +57,9 @@ static void row_of_written(const struct open_saga *open, struct row *row) {
                         .payment_state = booking->payment_state,
                         .saga = booking->saga,
                         .attempt = booking->attempt,
-                        .created_ms = booking->created_ms};
+                        .created_ms = booking->created_ms,
+                        .updated_ms = booking->updated_ms,
+                        .confirmed_ms = booking->confirmed_ms};
     memcpy(row->seats, open->seats, sizeof row->seats);
     memcpy(row->intent_id, booking->intent_id, sizeof row->intent_id);
     memcpy(row->reason, booking->reason, sizeof row->reason);
@@ -162,7 +166,7 @@ static void nothing_is_sold(struct world *world, struct open_saga *open) {
 
 static void seats_are_given_back(struct world *world, struct open_saga *open, uint64_t version) {
     show_lock(world->server.show);
-    bool freed = show_unsell(world->server.show, open->saga.booking.seat_count, open->seats, version);
+    bool freed = show_unsell(world->server.show, open->gone_count, open->gone, version);
     show_unlock(world->server.show);
     /* Red if memory and ledger are not of one mind about what is sold. */
     if (!freed)
@@ -176,14 +180,25 @@ static void submit(struct world *world, uint32_t slot, enum ledger_kind kind) {
     struct open_saga *open = saga_at(world, slot);
     open->written = open->saga.booking;
     open->written.saga = open->saga.target;
+    open->written.updated_ms = server_now(world);
+    if (kind == LEDGER_SELL)
+        open->written.confirmed_ms = server_now(world);
     struct ledger_write write = {.kind = kind, .slot = slot, .row = open->row, .from = open->saga.booking.saga};
     if (kind == LEDGER_CANCEL_SOLD) {
         show_lock(world->server.show);
         write.seat_version = show_draw_fence(world->server.show);
         show_unlock(world->server.show);
+        write.gone_count = open->gone_count;
+        memcpy(write.gone, open->gone, sizeof write.gone);
     }
     row_of_written(open, &write.content);
     ledger_submit(world, &write);
+}
+
+/* It is on the list of what needs a human, who takes a while. */
+static void show_to_operator(struct world *world, uint32_t row) {
+    events_add(&world->events, world->now_ms + 1000 + chance_exponential(&world->fans_chance, 120000), EVENT_RESUME, 0,
+               row, 0);
 }
 
 static void apply_written(struct world *world, uint32_t slot, const struct ledger_write *write) {
@@ -193,7 +208,11 @@ static void apply_written(struct world *world, uint32_t slot, const struct ledge
     booking->status = open->written.status;
     booking->payment_state = open->written.payment_state;
     booking->refunded = open->written.refunded;
+    booking->updated_ms = open->written.updated_ms;
+    booking->confirmed_ms = open->written.confirmed_ms;
     memcpy(booking->reason, open->written.reason, sizeof booking->reason);
+    if (open->saga.target == SAGA_REVIEW)
+        show_to_operator(world, write->row);
     if (write->kind == LEDGER_SELL)
         seats_are_sold(world, open);
     else if (write->kind == LEDGER_CANCEL_SOLD)
@@ -220,9 +239,19 @@ void sagas_written(struct world *world, struct ledger_write *write) {
 
 /* ---- the gateway ---- */
 
+/* A refusal is an answer too: the gateway is there. */
+static void tell_breaker(struct world *world, const struct payment_call *call) {
+    struct breaker *breaker = &world->server.breaker;
+    if (call->http_status != 0 && call->http_status < 500)
+        breaker_answered(breaker);
+    else
+        breaker_failed(breaker, server_now(world), chance_next(&world->server_chance));
+}
+
 void sagas_answered(struct world *world, uint32_t slot, const struct payment_call *call) {
     struct open_saga *open = saga_at(world, slot);
     struct saga *saga = &open->saga;
+    tell_breaker(world, call);
     if (call->operation != PAYMENT_RETRIEVE)
         saga->answer_read = call->outcome != PAYMENT_DONE && call->http_status != 0;
     if (call->outcome == PAYMENT_DONE && call->operation == PAYMENT_CREATE)
@@ -250,6 +279,40 @@ static void sleep_until(struct world *world, uint32_t slot, int64_t at_ms) {
                open->timer);
 }
 
+static void call_gateway(struct world *world, uint32_t slot, enum saga_action action) {
+    struct open_saga *open = saga_at(world, slot);
+    struct payment_call call = {0};
+    if (!breaker_allows(&world->server.breaker, server_now(world))) {
+        happen(world, slot, SAGA_NOT_SENT);
+        return;
+    }
+    saga_fill_call(&open->saga, action, &call);
+    gateway_submit(world, slot, open->row, open->card, &call);
+}
+
+static void take_seats_again(struct world *world, uint32_t slot) {
+    struct open_saga *open = saga_at(world, slot);
+    struct booking *booking = &open->saga.booking;
+    struct hold hold;
+    uint32_t seats[WORLD_MOST_SEATS];
+    enum result result = office_retake(world, open->fan, booking, open->seats, &booking->fence);
+    if (result == RESULT_OK)
+        result = office_begin_payment(world, &booking->reservation, &booking->id, true, &hold, seats);
+    open->is_settled = result != RESULT_OK;
+    if (result == RESULT_OK)
+        world_note(world, HAPPENED_HELD_AGAIN, open->fan, open->row);
+    happen(world, slot, result == RESULT_OK ? SAGA_SEATS_TAKEN : SAGA_SEAT_LOST);
+}
+
+/* The webhook is answered: what came of it is on disk. */
+static void end_hint(struct world *world, struct open_saga *open) {
+    if (open->saga.looked_in_vain)
+        gateway_webhook_refused(world, open->hint - 1);
+    else
+        gateway_webhook_taken(world);
+    open->hint = 0;
+}
+
 static void act(struct world *world, uint32_t slot, enum saga_action action) {
     struct open_saga *open = saga_at(world, slot);
     if (action != SAGA_DO_NOTHING)
@@ -262,13 +325,10 @@ static void act(struct world *world, uint32_t slot, enum saga_action action) {
     case SAGA_DO_RETRIEVE:
     case SAGA_DO_CAPTURE:
     case SAGA_DO_CANCEL:
-    case SAGA_DO_REFUND: {
-        struct payment_call call = {0};
-        saga_fill_call(&open->saga, action, &call);
+    case SAGA_DO_REFUND:
         sleep_until(world, slot, INT64_MAX);
-        gateway_submit(world, slot, open->row, open->card, &call);
+        call_gateway(world, slot, action);
         break;
-    }
     case SAGA_DO_WRITE:
         submit(world, slot, LEDGER_STEP_BOOKING);
         break;
@@ -277,16 +337,21 @@ static void act(struct world *world, uint32_t slot, enum saga_action action) {
         world_tempt(world, 3);
         break;
     case SAGA_DO_UNSELL:
+        open->gone_count = open->saga.booking.seat_count;
+        memcpy(open->gone, open->seats, sizeof open->gone);
         submit(world, slot, LEDGER_CANCEL_SOLD);
         break;
     case SAGA_DO_TAKE_SEATS:
-        world_broken(world, "nobody looks again at booking %u", open->row);
+        take_seats_again(world, slot);
+        break;
     case SAGA_DO_WAIT:
         open->waiting = true;
         sleep_until(world, slot, open->saga.retry_ms);
         break;
     case SAGA_DO_END:
         world_note(world, HAPPENED_SAGA_ENDED, open->row, open->saga.booking.saga);
+        if (open->hint)
+            end_hint(world, open);
         open_saga_end(world, slot);
         break;
     }
@@ -363,7 +428,9 @@ void sagas_confirm(struct world *world, uint32_t fan, const struct id *reservati
     uint32_t slot = find_saga(world, reservation), row = 0;
     if (slot != SERVER_NO_SAGA) {
         struct open_saga *open = saga_at(world, slot);
-        if (open->is_settled)
+        if (open->is_looked_at && open->is_settled)
+            tell(world, shopper, plan, RESULT_PAYMENT_IN_PROGRESS, open->row);
+        else if (open->is_settled)
             tell(world, shopper, plan, result_of_failure(open), open->row);
         else if (open->is_sold)
             tell(world, shopper, plan,
@@ -402,26 +469,108 @@ void sagas_confirm(struct world *world, uint32_t fan, const struct id *reservati
 
 /* ---- refund ---- */
 
-bool sagas_refund(struct world *world, uint32_t index) {
+static uint32_t take_up(struct world *world, uint32_t index) {
     const struct row *row = &world->disk.ledger.rows[index];
-    if (find_saga(world, &row->reservation) != SERVER_NO_SAGA || row->status != BOOKING_CONFIRMED ||
-        row->saga != SAGA_DONE)
-        return false;
     uint32_t slot = open_saga_new(world, &row->reservation);
     struct open_saga *open = saga_at(world, slot);
     saga_booking_of_row(world, row, &open->saga.booking);
     memcpy(open->seats, row->seats, sizeof open->seats);
     open->row = index;
     open->fan = row->fan;
+    return slot;
+}
+
+/* The first of the booking's seats leave it. */
+static void take_out(struct open_saga *open, uint32_t count) {
+    struct booking *booking = &open->saga.booking;
+    open->gone_count = count;
+    memcpy(open->gone, open->seats, count * sizeof open->gone[0]);
+    booking->seat_count -= count;
+    for (uint32_t i = 0; i < booking->seat_count; i++) {
+        open->seats[i] = open->seats[i + count];
+        booking->seat_ids[i] = booking->seat_ids[i + count];
+    }
+}
+
+bool sagas_refund(struct world *world, uint32_t index) {
+    const struct row *row = &world->disk.ledger.rows[index];
+    if (find_saga(world, &row->reservation) != SERVER_NO_SAGA || row->status != BOOKING_CONFIRMED ||
+        row->saga != SAGA_DONE)
+        return false;
+    uint32_t slot = take_up(world, index);
+    struct open_saga *open = saga_at(world, slot);
+    struct booking *booking = &open->saga.booking, as_it_was = *booking;
     open->is_sold = true;
     open->saga.target = SAGA_REFUNDING;
-    struct booking as_it_was = open->saga.booking;
-    open->saga.booking.refunded = as_it_was.amount;
-    open->saga.booking.status = BOOKING_CANCELLED;
-    snprintf(open->saga.booking.reason, sizeof open->saga.booking.reason, "operator");
+    uint32_t count = booking->seat_count;
+    bool is_part = count > 1 && chance_permille(&world->fans_chance, 400);
+    if (is_part)
+        take_out(open, count = 1 + chance_below(&world->fans_chance, count - 1));
+    open->gone_count = count;
+    if (!is_part)
+        memcpy(open->gone, open->seats, sizeof open->gone);
+    booking->refunded += (int64_t)count * WORLD_PRICE;
+    booking->status = is_part ? BOOKING_CONFIRMED : BOOKING_CANCELLED;
+    snprintf(booking->reason, sizeof booking->reason, "operator");
     submit(world, slot, LEDGER_CANCEL_SOLD);
-    open->saga.booking = as_it_was;
+    booking->refunded = as_it_was.refunded;
+    booking->status = as_it_was.status;
+    memcpy(booking->reason, as_it_was.reason, sizeof booking->reason);
     return true;
+}
+
+/* ---- looking again ---- */
+
+static uint32_t look_again(struct world *world, uint32_t index) {
+    uint32_t slot = take_up(world, index);
+    struct open_saga *open = saga_at(world, slot);
+    open->is_sold = open->saga.booking.confirmed_ms != 0;
+    open->is_settled = open->saga.booking.status == BOOKING_CANCELLED;
+    open->is_looked_at = true;
+    return slot;
+}
+
+bool sagas_resume(struct world *world, uint32_t index) {
+    const struct row *row = &world->disk.ledger.rows[index];
+    if (row->saga != SAGA_REVIEW)
+        return true;
+    if (find_saga(world, &row->reservation) != SERVER_NO_SAGA)
+        return false;
+    world_note(world, HAPPENED_RESUMED, index, row->fan);
+    uint32_t slot = look_again(world, index);
+    saga_at(world, slot)->saga.is_resumed = true;
+    happen(world, slot, SAGA_STARTED);
+    if (row->saga == SAGA_REVIEW) /* in vain, or not yet */
+        show_to_operator(world, index);
+    return true;
+}
+
+/* Taken when what came of it is on disk. Where it comes in between, it has to come again: what is about to be written
+ * may be older than what it says. */
+void sagas_hint(struct world *world, uint32_t index, uint32_t intent) {
+    const struct row *row = &world->disk.ledger.rows[index];
+    uint32_t slot = find_saga(world, &row->reservation);
+    if (slot == SERVER_NO_SAGA) {
+        world_note(world, HAPPENED_LOOKED, index, row->saga);
+        slot = look_again(world, index);
+        saga_at(world, slot)->hint = intent + 1;
+        saga_at(world, slot)->saga.looks_again = true;
+        happen(world, slot, SAGA_STARTED);
+        return;
+    }
+    struct open_saga *open = saga_at(world, slot);
+    if (open->row != index || !open->waiting) {
+        gateway_webhook_refused(world, intent);
+        return;
+    }
+    gateway_webhook_taken(world);
+    happen(world, slot, SAGA_HINT);
+}
+
+void sagas_die(struct world *world) {
+    for (uint32_t i = 0; i < world->server.saga_count; i++)
+        if (world->server.sagas[i].in_use && world->server.sagas[i].hint)
+            gateway_webhook_refused(world, world->server.sagas[i].hint - 1);
 }
 
 /* ---- after a restart ---- */
@@ -450,16 +599,15 @@ void sagas_start(struct world *world) {
     const struct ledger_image *ledger = &world->disk.ledger;
     enum result result = id_map_init(&server->saga_of_reservation, 2 * world->plan->seat_count + 64);
     assert(result == RESULT_OK);
+    breaker_init(&server->breaker);
     for (uint32_t i = 0; i < ledger->row_count; i++) {
         const struct row *row = &ledger->rows[i];
         if (row->saga == SAGA_DONE || row->saga == SAGA_CANCELLED || row->saga == SAGA_REFUNDED)
             continue;
-        uint32_t slot = open_saga_new(world, &row->reservation);
+        if (row->saga == SAGA_REVIEW)
+            show_to_operator(world, i);
+        uint32_t slot = take_up(world, i);
         struct open_saga *open = saga_at(world, slot);
-        saga_booking_of_row(world, row, &open->saga.booking);
-        memcpy(open->seats, row->seats, sizeof open->seats);
-        open->row = i;
-        open->fan = row->fan;
         open->is_sold = row->status != BOOKING_PENDING;
         if (!open->is_sold)
             pin_hold(world, slot);

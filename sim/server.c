@@ -78,6 +78,7 @@ void server_die(struct world *world, bool power) {
     if (power)
         world_note(world, HAPPENED_POWER_LOST, server->life, cut_record(world));
     checks_died(world);
+    sagas_die(world);
     queue_free(server->queue);
     show_free(server->show);
     memory_free(server->taken_of_slot);
@@ -112,7 +113,7 @@ static bool is_over(const struct world *world) {
     show_count(world->server.show, &counts);
     show_unlock(world->server.show);
     return world->crowd.home == world->crowd.count && world->server.sagas_open == 0 && counts.held == 0 &&
-           world->disk.ledger.count == 0 && world->now_ms > world->terms.opens_ms;
+           world->disk.ledger.count == 0 && world->gateway.webhooks == 0 && world->now_ms > world->terms.opens_ms;
 }
 
 void server_tick(struct world *world) {

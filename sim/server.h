@@ -11,6 +11,7 @@
 #include "base/id_map.h"
 #include "bookings/saga.h"
 #include "disk.h"
+#include "payments/breaker.h"
 #include "waitroom/queue.h"
 
 #define SERVER_NO_SAGA UINT32_MAX
@@ -25,6 +26,10 @@ struct open_saga {
     int64_t store_deadline_ms; /* INT64_MAX once it has passed or does not count */
     uint32_t timer;            /* the one that counts */
     bool waiting, resumed, is_sold, is_settled;
+    bool is_looked_at;   /* taken up at its end */
+    uint32_t hint;       /* one more than the intent of the webhook that is taken when the look has ended */
+    uint32_t gone_count; /* seats that the write under way gives back */
+    uint32_t gone[WORLD_MOST_SEATS];
     uint32_t attempts_left;
     uint32_t card;    /* enum card; what the fan's token stands for */
     uint32_t shopper; /* who waits for it, one more than the slot; 0: nobody */
@@ -64,6 +69,7 @@ struct server {
     struct open_saga *sagas;
     uint32_t sagas_open;
     struct id_map saga_of_reservation; /* one more than the slot, as a pointer */
+    struct breaker breaker;
 };
 
 /* The shuffled opening: what its line in the record stands for. */
@@ -122,6 +128,9 @@ void office_restore_hold(struct world *world, uint32_t fan, const struct hold *h
 /* Pins the hold for a payment; its copy and seats out. */
 enum result office_begin_payment(struct world *world, const struct id *reservation, const struct id *booking,
                                  bool recovering, struct hold *hold, uint32_t *seats);
+/* Holds the seats of a booking whose payment came late again; the hold's fence out. */
+enum result office_retake(struct world *world, uint32_t fan, const struct booking *booking, const uint32_t *seats,
+                          uint64_t *fence);
 /* The payment has ended. CONFLICT: the hold is not PAYING for that booking. */
 enum result office_end_payment(struct world *world, const struct id *reservation, const struct id *booking, bool sold,
                                bool keep);
@@ -132,8 +141,14 @@ void sagas_start(struct world *world);
 /* What came of it goes to shopper and plan, once. */
 void sagas_confirm(struct world *world, uint32_t fan, const struct id *reservation, uint32_t card, uint32_t shopper,
                    uint32_t plan);
-/* False: not now. */
+/* All of it, or some seats. False: not now. */
 bool sagas_refund(struct world *world, uint32_t row);
+/* The operator has looked at what is in review. False: not now. */
+bool sagas_resume(struct world *world, uint32_t row);
+/* The gateway says that an intent has changed. */
+void sagas_hint(struct world *world, uint32_t row, uint32_t intent);
+/* Webhooks that were not answered come again. */
+void sagas_die(struct world *world);
 void sagas_timer(struct world *world, uint32_t slot, uint32_t timer);
 void sagas_written(struct world *world, struct ledger_write *write);
 void sagas_answered(struct world *world, uint32_t slot, const struct payment_call *call);

@@ -121,6 +121,11 @@ static void give_back(struct world *world, uint32_t row, uint32_t tries) {
         events_add(&world->events, world->now_ms + 20000, EVENT_REFUND, 0, row, tries + 1);
 }
 
+static void resume(struct world *world, uint32_t row) {
+    if (!world->server.is_up || !sagas_resume(world, row))
+        events_add(&world->events, world->now_ms + 20000, EVENT_RESUME, 0, row, 0);
+}
+
 static void happen(struct world *world, const struct event *event) {
     if (event->life && (event->life != world->server.life || !world->server.is_up))
         return;
@@ -162,8 +167,20 @@ static void happen(struct world *world, const struct event *event) {
     case EVENT_SETTLES:
         gateway_settles(world, event->a);
         break;
+    case EVENT_COMES_LATE:
+        gateway_comes_late(world, event->a);
+        break;
+    case EVENT_TAKEN_BACK:
+        gateway_takes_back(world, event->a, event->b);
+        break;
+    case EVENT_WEBHOOK:
+        gateway_calls(world, event->a);
+        break;
     case EVENT_REFUND:
         give_back(world, event->a, event->b);
+        break;
+    case EVENT_RESUME:
+        resume(world, event->a);
         break;
     case EVENT_OPERATOR:
         room_turn_knobs(world);
@@ -195,6 +212,9 @@ static void print_figures(const struct world *world) {
            (unsigned long long)counts[HAPPENED_HELD], (unsigned long long)counts[HAPPENED_SOLD],
            (unsigned long long)counts[HAPPENED_CANCELLED], (unsigned long long)counts[HAPPENED_GIVEN_BACK],
            (unsigned long long)counts[HAPPENED_KILLED], (unsigned long long)counts[HAPPENED_POWER_LOST]);
+    printf("%llu payments came late, %llu of them got their seats again; %llu resumed by the operator\n",
+           (unsigned long long)counts[HAPPENED_CAME_LATE], (unsigned long long)counts[HAPPENED_HELD_AGAIN],
+           (unsigned long long)counts[HAPPENED_RESUMED]);
 }
 
 void world_play(const struct options *options, uint64_t seed) {

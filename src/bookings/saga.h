@@ -113,6 +113,7 @@ struct saga {
     /* read by who drives it */
     enum saga_state target; /* the state that is being written */
     int64_t retry_ms;       /* when the wait is over */
+    bool looked_in_vain;    /* the gateway did not say whether it agrees: whoever gave the hint has to give it again */
     bool deadline_passed;   /* SAGA_DEADLINE came while something was under way */
 
     /* its own */

@@ -43,8 +43,10 @@ static enum saga_action payment_came_late(struct saga *saga, enum payment_state 
 
 /* Nobody can say, for now. The next hint, or the next human, asks again. */
 static enum saga_action look_later(struct saga *saga, int64_t now_ms, uint64_t jitter) {
-    if (saga->tries >= TRIES_OF_A_LOOK)
+    if (saga->tries >= TRIES_OF_A_LOOK) {
+        saga->looked_in_vain = true;
         return SAGA_DO_END;
+    }
     return saga_wait(saga, SAGA_DO_RETRIEVE, now_ms, jitter);
 }
 

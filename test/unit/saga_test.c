@@ -446,6 +446,7 @@ static void a_look_that_nobody_answers_ends(void **state) {
         action = saga_step(&saga, SAGA_NOT_SENT, now_ms, 0);
     }
     assert_int_equal(action, SAGA_DO_END);
+    assert_true(saga.looked_in_vain);
     assert_in_range(now_ms - NOW - HOUR, 1000, 2 * MINUTE);
 }
 
