@@ -166,6 +166,9 @@ export class Sandbox {
     running.add(child);
     child.stderr.on('data', (text) => { this.stderr += text; });
     this.ended = once(child, 'close').then(([code, signal]) => { running.delete(child); return { code, signal }; });
+    // A test that fails before it stops its gateway ends all the same.
+    child.unref();
+    child.stderr.unref();
     this.address = await until('the sandbox says where it is', () => {
       try {
         return JSON.parse(readFileSync(told, 'utf8')).sandbox;
@@ -217,6 +220,7 @@ export class Sandbox {
 
   /* The process ends at once; spawn() begins it again on the same state. */
   async kill() {
+    this.child.ref();
     this.child.kill('SIGKILL');
     await this.ended;
   }
