@@ -335,7 +335,7 @@ static void is_told_of_sale(struct world *world, uint32_t slot) {
     uint32_t fan = shopper->fan;
     world_note(world, HAPPENED_CONFIRMED, fan, shopper->row);
     checks_told_confirmed(world, fan, shopper->row);
-    if (chance_permille(&world->fans_chance, 20))
+    if (chance_permille(&world->fans_chance, 60))
         events_add(&world->events, world->now_ms + chance_exponential(&world->fans_chance, 300000), EVENT_REFUND, 0,
                    shopper->row, 0);
     shopper_end(world, slot);

@@ -2,18 +2,19 @@
  * left out is who waits on which thread. */
 #include "base/panic.h"
 #include "memory.h"
+#include "sagas.h"
 #include "world.h"
 
 #include <stdio.h>
 
-static struct open_saga *saga_at(struct world *world, uint32_t slot) {
+struct open_saga *sagas_at(struct world *world, uint32_t slot) {
     return &world->server.sagas[slot];
 }
 
 static void act(struct world *world, uint32_t slot, enum saga_action action);
 
-static void happen(struct world *world, uint32_t slot, enum saga_event event) {
-    struct saga *saga = &saga_at(world, slot)->saga;
+void sagas_happen(struct world *world, uint32_t slot, enum saga_event event) {
+    struct saga *saga = &sagas_at(world, slot)->saga;
     act(world, slot, saga_step(saga, event, server_now(world), chance_next(&world->server_chance)));
 }
 
@@ -67,7 +68,7 @@ static void row_of_written(const struct open_saga *open, struct row *row) {
 
 /* ---- opening and closing ---- */
 
-static uint32_t open_saga_new(struct world *world, const struct id *reservation) {
+uint32_t sagas_open(struct world *world, const struct id *reservation) {
     struct server *server = &world->server;
     uint32_t slot = server->free_saga;
     if (slot) {
@@ -89,7 +90,7 @@ static uint32_t open_saga_new(struct world *world, const struct id *reservation)
 
 static void open_saga_end(struct world *world, uint32_t slot) {
     struct server *server = &world->server;
-    struct open_saga *open = saga_at(world, slot);
+    struct open_saga *open = sagas_at(world, slot);
     id_map_remove(&server->saga_of_reservation, &open->saga.booking.reservation);
     open->in_use = false;
     open->timer++;
@@ -98,7 +99,7 @@ static void open_saga_end(struct world *world, uint32_t slot) {
     server->sagas_open--;
 }
 
-static uint32_t find_saga(const struct world *world, const struct id *reservation) {
+uint32_t sagas_find(const struct world *world, const struct id *reservation) {
     uintptr_t found = (uintptr_t)id_map_find(&world->server.saga_of_reservation, reservation);
     return found ? (uint32_t)found - 1 : SERVER_NO_SAGA;
 }
@@ -176,8 +177,8 @@ static void seats_are_given_back(struct world *world, struct open_saga *open, ui
 
 /* ---- the ledger ---- */
 
-static void submit(struct world *world, uint32_t slot, enum ledger_kind kind) {
-    struct open_saga *open = saga_at(world, slot);
+void sagas_submit(struct world *world, uint32_t slot, enum ledger_kind kind) {
+    struct open_saga *open = sagas_at(world, slot);
     open->written = open->saga.booking;
     open->written.saga = open->saga.target;
     open->written.updated_ms = server_now(world);
@@ -195,14 +196,13 @@ static void submit(struct world *world, uint32_t slot, enum ledger_kind kind) {
     ledger_submit(world, &write);
 }
 
-/* It is on the list of what needs a human, who takes a while. */
-static void show_to_operator(struct world *world, uint32_t row) {
+void sagas_show_to_operator(struct world *world, uint32_t row) {
     events_add(&world->events, world->now_ms + 1000 + chance_exponential(&world->fans_chance, 120000), EVENT_RESUME, 0,
                row, 0);
 }
 
 static void apply_written(struct world *world, uint32_t slot, const struct ledger_write *write) {
-    struct open_saga *open = saga_at(world, slot);
+    struct open_saga *open = sagas_at(world, slot);
     struct booking *booking = &open->saga.booking;
     open->row = write->row;
     booking->status = open->written.status;
@@ -212,7 +212,7 @@ static void apply_written(struct world *world, uint32_t slot, const struct ledge
     booking->confirmed_ms = open->written.confirmed_ms;
     memcpy(booking->reason, open->written.reason, sizeof booking->reason);
     if (open->saga.target == SAGA_REVIEW)
-        show_to_operator(world, write->row);
+        sagas_show_to_operator(world, write->row);
     if (write->kind == LEDGER_SELL)
         seats_are_sold(world, open);
     else if (write->kind == LEDGER_CANCEL_SOLD)
@@ -225,11 +225,11 @@ void sagas_written(struct world *world, struct ledger_write *write) {
     uint32_t slot = write->slot;
     if (write->result == RESULT_OK) {
         apply_written(world, slot, write);
-        happen(world, slot, SAGA_WRITTEN);
+        sagas_happen(world, slot, SAGA_WRITTEN);
     } else if (write->kind == LEDGER_SELL) {
-        world_note(world, HAPPENED_SEAT_LOST, saga_at(world, slot)->fan, write->row);
+        world_note(world, HAPPENED_SEAT_LOST, sagas_at(world, slot)->fan, write->row);
         checks_seat_lost(world, write);
-        happen(world, slot, SAGA_SEAT_LOST);
+        sagas_happen(world, slot, SAGA_SEAT_LOST);
     } else {
         /* Red if a saga takes a step twice, or one that it has not written. One process drives them all here. */
         world_broken(world, "booking %u is in state %s in the ledger, not in %s where its saga left it", write->row,
@@ -249,7 +249,7 @@ static void tell_breaker(struct world *world, const struct payment_call *call) {
 }
 
 void sagas_answered(struct world *world, uint32_t slot, const struct payment_call *call) {
-    struct open_saga *open = saga_at(world, slot);
+    struct open_saga *open = sagas_at(world, slot);
     struct saga *saga = &open->saga;
     tell_breaker(world, call);
     if (call->operation != PAYMENT_RETRIEVE)
@@ -263,13 +263,13 @@ void sagas_answered(struct world *world, uint32_t slot, const struct payment_cal
         memcpy(saga->booking.reason, call->code, sizeof saga->booking.reason);
     world->server.look.answers++;
     world->server.look.slow += call->outcome == PAYMENT_UNKNOWN;
-    happen(world, slot, saga_event_of(call));
+    sagas_happen(world, slot, saga_event_of(call));
 }
 
 /* ---- acting ---- */
 
-static void sleep_until(struct world *world, uint32_t slot, int64_t at_ms) {
-    struct open_saga *open = saga_at(world, slot);
+void sagas_sleep_until(struct world *world, uint32_t slot, int64_t at_ms) {
+    struct open_saga *open = sagas_at(world, slot);
     int64_t next = open->store_deadline_ms < at_ms ? open->store_deadline_ms : at_ms;
     open->timer++;
     if (next == INT64_MAX)
@@ -280,10 +280,10 @@ static void sleep_until(struct world *world, uint32_t slot, int64_t at_ms) {
 }
 
 static void call_gateway(struct world *world, uint32_t slot, enum saga_action action) {
-    struct open_saga *open = saga_at(world, slot);
+    struct open_saga *open = sagas_at(world, slot);
     struct payment_call call = {0};
     if (!breaker_allows(&world->server.breaker, server_now(world))) {
-        happen(world, slot, SAGA_NOT_SENT);
+        sagas_happen(world, slot, SAGA_NOT_SENT);
         return;
     }
     saga_fill_call(&open->saga, action, &call);
@@ -291,7 +291,7 @@ static void call_gateway(struct world *world, uint32_t slot, enum saga_action ac
 }
 
 static void take_seats_again(struct world *world, uint32_t slot) {
-    struct open_saga *open = saga_at(world, slot);
+    struct open_saga *open = sagas_at(world, slot);
     struct booking *booking = &open->saga.booking;
     struct hold hold;
     uint32_t seats[WORLD_MOST_SEATS];
@@ -301,7 +301,7 @@ static void take_seats_again(struct world *world, uint32_t slot) {
     open->is_settled = result != RESULT_OK;
     if (result == RESULT_OK)
         world_note(world, HAPPENED_HELD_AGAIN, open->fan, open->row);
-    happen(world, slot, result == RESULT_OK ? SAGA_SEATS_TAKEN : SAGA_SEAT_LOST);
+    sagas_happen(world, slot, result == RESULT_OK ? SAGA_SEATS_TAKEN : SAGA_SEAT_LOST);
 }
 
 /* The webhook is answered: what came of it is on disk. */
@@ -314,7 +314,7 @@ static void end_hint(struct world *world, struct open_saga *open) {
 }
 
 static void act(struct world *world, uint32_t slot, enum saga_action action) {
-    struct open_saga *open = saga_at(world, slot);
+    struct open_saga *open = sagas_at(world, slot);
     if (action != SAGA_DO_NOTHING)
         open->waiting = false;
     switch (action) {
@@ -326,27 +326,27 @@ static void act(struct world *world, uint32_t slot, enum saga_action action) {
     case SAGA_DO_CAPTURE:
     case SAGA_DO_CANCEL:
     case SAGA_DO_REFUND:
-        sleep_until(world, slot, INT64_MAX);
+        sagas_sleep_until(world, slot, INT64_MAX);
         call_gateway(world, slot, action);
         break;
     case SAGA_DO_WRITE:
-        submit(world, slot, LEDGER_STEP_BOOKING);
+        sagas_submit(world, slot, LEDGER_STEP_BOOKING);
         break;
     case SAGA_DO_SELL:
-        submit(world, slot, LEDGER_SELL);
+        sagas_submit(world, slot, LEDGER_SELL);
         world_tempt(world, 3);
         break;
     case SAGA_DO_UNSELL:
         open->gone_count = open->saga.booking.seat_count;
         memcpy(open->gone, open->seats, sizeof open->gone);
-        submit(world, slot, LEDGER_CANCEL_SOLD);
+        sagas_submit(world, slot, LEDGER_CANCEL_SOLD);
         break;
     case SAGA_DO_TAKE_SEATS:
         take_seats_again(world, slot);
         break;
     case SAGA_DO_WAIT:
         open->waiting = true;
-        sleep_until(world, slot, open->saga.retry_ms);
+        sagas_sleep_until(world, slot, open->saga.retry_ms);
         break;
     case SAGA_DO_END:
         world_note(world, HAPPENED_SAGA_ENDED, open->row, open->saga.booking.saga);
@@ -358,26 +358,26 @@ static void act(struct world *world, uint32_t slot, enum saga_action action) {
 }
 
 void sagas_timer(struct world *world, uint32_t slot, uint32_t timer) {
-    struct open_saga *open = saga_at(world, slot);
+    struct open_saga *open = sagas_at(world, slot);
     if (!open->in_use || open->timer != timer)
         return;
     bool waiting = open->waiting;
     if (server_now(world) >= open->store_deadline_ms) {
         open->store_deadline_ms = INT64_MAX;
-        happen(world, slot, SAGA_DEADLINE);
+        sagas_happen(world, slot, SAGA_DEADLINE);
     }
     if (open->resumed) {
         open->resumed = false;
-        happen(world, slot, SAGA_STARTED);
+        sagas_happen(world, slot, SAGA_STARTED);
     } else if (waiting) {
-        happen(world, slot, SAGA_TIMER);
+        sagas_happen(world, slot, SAGA_TIMER);
     }
 }
 
 /* ---- confirm ---- */
 
 static void begin(struct world *world, uint32_t slot, const struct hold *hold) {
-    struct open_saga *open = saga_at(world, slot);
+    struct open_saga *open = sagas_at(world, slot);
     struct booking *booking = &open->saga.booking;
     uint32_t attempts = world->terms.show.payment_attempts;
     open->store_deadline_ms = hold->store_deadline_ms;
@@ -392,7 +392,7 @@ static void begin(struct world *world, uint32_t slot, const struct hold *hold) {
     memcpy(booking->currency, "EUR", 4);
     booking->status = BOOKING_PENDING;
     booking->saga = open->saga.target = SAGA_OPENED;
-    submit(world, slot, LEDGER_OPEN_BOOKING);
+    sagas_submit(world, slot, LEDGER_OPEN_BOOKING);
 }
 
 static struct id draw_booking(struct world *world) {
@@ -425,9 +425,9 @@ static enum result look_at_hold(struct world *world, const struct id *reservatio
 
 void sagas_confirm(struct world *world, uint32_t fan, const struct id *reservation, uint32_t card, uint32_t shopper,
                    uint32_t plan) {
-    uint32_t slot = find_saga(world, reservation), row = 0;
+    uint32_t slot = sagas_find(world, reservation), row = 0;
     if (slot != SERVER_NO_SAGA) {
-        struct open_saga *open = saga_at(world, slot);
+        struct open_saga *open = sagas_at(world, slot);
         if (open->is_looked_at && open->is_settled)
             tell(world, shopper, plan, RESULT_PAYMENT_IN_PROGRESS, open->row);
         else if (open->is_settled)
@@ -446,8 +446,8 @@ void sagas_confirm(struct world *world, uint32_t fan, const struct id *reservati
         tell(world, shopper, plan, result == RESULT_CONFLICT ? RESULT_OK : result, row);
         return;
     }
-    slot = open_saga_new(world, reservation);
-    struct open_saga *open = saga_at(world, slot);
+    slot = sagas_open(world, reservation);
+    struct open_saga *open = sagas_at(world, slot);
     struct hold hold;
     open->fan = fan;
     open->card = card;
@@ -465,153 +465,4 @@ void sagas_confirm(struct world *world, uint32_t fan, const struct id *reservati
     for (uint32_t i = 0; i < hold.seat_count; i++)
         open->saga.booking.seat_ids[i] = world->plan->seat_ids[open->seats[i]];
     begin(world, slot, &hold);
-}
-
-/* ---- refund ---- */
-
-static uint32_t take_up(struct world *world, uint32_t index) {
-    const struct row *row = &world->disk.ledger.rows[index];
-    uint32_t slot = open_saga_new(world, &row->reservation);
-    struct open_saga *open = saga_at(world, slot);
-    saga_booking_of_row(world, row, &open->saga.booking);
-    memcpy(open->seats, row->seats, sizeof open->seats);
-    open->row = index;
-    open->fan = row->fan;
-    return slot;
-}
-
-/* The first of the booking's seats leave it. */
-static void take_out(struct open_saga *open, uint32_t count) {
-    struct booking *booking = &open->saga.booking;
-    open->gone_count = count;
-    memcpy(open->gone, open->seats, count * sizeof open->gone[0]);
-    booking->seat_count -= count;
-    for (uint32_t i = 0; i < booking->seat_count; i++) {
-        open->seats[i] = open->seats[i + count];
-        booking->seat_ids[i] = booking->seat_ids[i + count];
-    }
-}
-
-bool sagas_refund(struct world *world, uint32_t index) {
-    const struct row *row = &world->disk.ledger.rows[index];
-    if (find_saga(world, &row->reservation) != SERVER_NO_SAGA || row->status != BOOKING_CONFIRMED ||
-        row->saga != SAGA_DONE)
-        return false;
-    uint32_t slot = take_up(world, index);
-    struct open_saga *open = saga_at(world, slot);
-    struct booking *booking = &open->saga.booking, as_it_was = *booking;
-    open->is_sold = true;
-    open->saga.target = SAGA_REFUNDING;
-    uint32_t count = booking->seat_count;
-    bool is_part = count > 1 && chance_permille(&world->fans_chance, 400);
-    if (is_part)
-        take_out(open, count = 1 + chance_below(&world->fans_chance, count - 1));
-    open->gone_count = count;
-    if (!is_part)
-        memcpy(open->gone, open->seats, sizeof open->gone);
-    booking->refunded += (int64_t)count * WORLD_PRICE;
-    booking->status = is_part ? BOOKING_CONFIRMED : BOOKING_CANCELLED;
-    snprintf(booking->reason, sizeof booking->reason, "operator");
-    submit(world, slot, LEDGER_CANCEL_SOLD);
-    booking->refunded = as_it_was.refunded;
-    booking->status = as_it_was.status;
-    memcpy(booking->reason, as_it_was.reason, sizeof booking->reason);
-    return true;
-}
-
-/* ---- looking again ---- */
-
-static uint32_t look_again(struct world *world, uint32_t index) {
-    uint32_t slot = take_up(world, index);
-    struct open_saga *open = saga_at(world, slot);
-    open->is_sold = open->saga.booking.confirmed_ms != 0;
-    open->is_settled = open->saga.booking.status == BOOKING_CANCELLED;
-    open->is_looked_at = true;
-    return slot;
-}
-
-bool sagas_resume(struct world *world, uint32_t index) {
-    const struct row *row = &world->disk.ledger.rows[index];
-    if (row->saga != SAGA_REVIEW)
-        return true;
-    if (find_saga(world, &row->reservation) != SERVER_NO_SAGA)
-        return false;
-    world_note(world, HAPPENED_RESUMED, index, row->fan);
-    uint32_t slot = look_again(world, index);
-    saga_at(world, slot)->saga.is_resumed = true;
-    happen(world, slot, SAGA_STARTED);
-    if (row->saga == SAGA_REVIEW) /* in vain, or not yet */
-        show_to_operator(world, index);
-    return true;
-}
-
-/* Taken when what came of it is on disk. Where it comes in between, it has to come again: what is about to be written
- * may be older than what it says. */
-void sagas_hint(struct world *world, uint32_t index, uint32_t intent) {
-    const struct row *row = &world->disk.ledger.rows[index];
-    uint32_t slot = find_saga(world, &row->reservation);
-    if (slot == SERVER_NO_SAGA) {
-        world_note(world, HAPPENED_LOOKED, index, row->saga);
-        slot = look_again(world, index);
-        saga_at(world, slot)->hint = intent + 1;
-        saga_at(world, slot)->saga.looks_again = true;
-        happen(world, slot, SAGA_STARTED);
-        return;
-    }
-    struct open_saga *open = saga_at(world, slot);
-    if (open->row != index || !open->waiting) {
-        gateway_webhook_refused(world, intent);
-        return;
-    }
-    gateway_webhook_taken(world);
-    happen(world, slot, SAGA_HINT);
-}
-
-void sagas_die(struct world *world) {
-    for (uint32_t i = 0; i < world->server.saga_count; i++)
-        if (world->server.sagas[i].in_use && world->server.sagas[i].hint)
-            gateway_webhook_refused(world, world->server.sagas[i].hint - 1);
-}
-
-/* ---- after a restart ---- */
-
-/* The journal forgot the hold of a booking that is being paid: it is made anew from the booking. */
-static void pin_hold(struct world *world, uint32_t slot) {
-    struct open_saga *open = saga_at(world, slot);
-    const struct booking *booking = &open->saga.booking;
-    int64_t now_ms = server_now(world);
-    struct hold hold = {.reservation = booking->reservation,
-                        .fence = booking->fence,
-                        .taken_ms = booking->created_ms,
-                        .deadline_ms = now_ms,
-                        .store_deadline_ms = now_ms,
-                        .amount = booking->amount,
-                        .seat_count = booking->seat_count,
-                        .user = booking->user};
-    office_restore_hold(world, open->fan, &hold, open->seats);
-    uint32_t seats[WORLD_MOST_SEATS];
-    if (office_begin_payment(world, &booking->reservation, &booking->id, true, &hold, seats) == RESULT_OK)
-        open->store_deadline_ms = hold.store_deadline_ms;
-}
-
-void sagas_start(struct world *world) {
-    struct server *server = &world->server;
-    const struct ledger_image *ledger = &world->disk.ledger;
-    enum result result = id_map_init(&server->saga_of_reservation, 2 * world->plan->seat_count + 64);
-    assert(result == RESULT_OK);
-    breaker_init(&server->breaker);
-    for (uint32_t i = 0; i < ledger->row_count; i++) {
-        const struct row *row = &ledger->rows[i];
-        if (row->saga == SAGA_DONE || row->saga == SAGA_CANCELLED || row->saga == SAGA_REFUNDED)
-            continue;
-        if (row->saga == SAGA_REVIEW)
-            show_to_operator(world, i);
-        uint32_t slot = take_up(world, i);
-        struct open_saga *open = saga_at(world, slot);
-        open->is_sold = row->status != BOOKING_PENDING;
-        if (!open->is_sold)
-            pin_hold(world, slot);
-        open->resumed = true;
-        sleep_until(world, slot, server_now(world));
-    }
 }

@@ -346,6 +346,11 @@ static void unsell(struct small_world *world) {
     happen(world, SAGA_WRITTEN);
 }
 
+static void pause_until(struct small_world *world, int64_t at_ms) {
+    world->now_ms = world->saga.retry_ms > at_ms ? world->saga.retry_ms : at_ms;
+    happen(world, SAGA_TIMER);
+}
+
 static void hint(struct small_world *world) {
     enum saga_action action = saga_step(&world->saga, SAGA_HINT, world->now_ms, 7);
     if (action == SAGA_DO_RETRIEVE)
@@ -354,8 +359,7 @@ static void hint(struct small_world *world) {
 
 static void deadline(struct small_world *world) {
     assert_int_equal(saga_step(&world->saga, SAGA_DEADLINE, world->now_ms, 7), SAGA_DO_NOTHING);
-    world->now_ms = world->saga.retry_ms;
-    happen(world, SAGA_TIMER);
+    pause_until(world, world->now_ms);
 }
 
 /* Somebody gives money back at the gateway, of what we are about to give back. */
@@ -364,13 +368,7 @@ static void give_beside(struct small_world *world) {
     world->has_contradicted = true;
     world->given_beside += 700;
     intent->refunded += 700;
-    world->now_ms = world->saga.retry_ms;
-    happen(world, SAGA_TIMER);
-}
-
-static void pause_for(struct small_world *world, int64_t pause_ms) {
-    world->now_ms = world->saga.retry_ms > world->now_ms + pause_ms ? world->saga.retry_ms : world->now_ms + pause_ms;
-    happen(world, SAGA_TIMER);
+    pause_until(world, world->now_ms);
 }
 
 /* A wait may be cut short, or something happen in it, or it may last: for some minutes, nearly as long as keys are
@@ -399,18 +397,17 @@ static void wait(struct small_world *world) {
             give_beside(other);
             break;
         case 3:
-            pause_for(other, 4 * MINUTE_MS);
+            pause_until(other, world->now_ms + 4 * MINUTE_MS);
             break;
         case 4:
-            pause_for(other, 22 * 60 * MINUTE_MS - 2 * MINUTE_MS);
+            pause_until(other, world->now_ms + (22 * 60 - 2) * MINUTE_MS);
             break;
         default:
-            pause_for(other, 25 * 60 * MINUTE_MS - 2 * MINUTE_MS);
+            pause_until(other, world->now_ms + (25 * 60 - 2) * MINUTE_MS);
         }
         free(other);
     }
-    world->now_ms = world->saga.retry_ms;
-    happen(world, SAGA_TIMER);
+    pause_until(world, world->now_ms);
 }
 
 /* ---- the promises ---- */
