@@ -87,8 +87,10 @@ struct look_call {
     bool by_operator; /* a human, who says why */
     char reason[PAYMENT_CODE_BYTES];
 
-    enum result result; /* OK; PAYMENT_IN_PROGRESS (of another attempt: later); CONFLICT (not in review); OVERLOADED;
-                           LEDGER_UNAVAILABLE */
+    enum result result; /* OK; PAYMENT_IN_PROGRESS (of another attempt, or just written: later); CONFLICT (not in
+                           review); GATEWAY_UNAVAILABLE (it does not say); OVERLOADED; LEDGER_UNAVAILABLE */
+
+    struct look_call *next; /* private to the cashier */
 };
 
 struct api_services {

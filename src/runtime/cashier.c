@@ -103,7 +103,11 @@ static void begin(struct cashier *cashier, struct confirm_call *call) {
 /* Somebody confirms what is being paid, was sold a moment ago, or is being given back. */
 static void join(struct open_saga *open, struct confirm_call *call) {
     const struct booking *booking = &open->saga.booking;
-    if (open->is_settled) {
+    if (open->is_look && !open->is_sold) {
+        /* What was given up is being looked at: whether the fan has to pay again is about to be known. */
+        call->outcome = (struct confirm_outcome){.result = RESULT_PAYMENT_IN_PROGRESS};
+        confirm_answer(call);
+    } else if (open->is_settled) {
         open_saga_tell_failure(open, call);
     } else if (open->is_sold) {
         bool is_gone = booking->status == BOOKING_CANCELLED;

@@ -93,7 +93,24 @@ static void answer_look(struct look_call *look, enum result result) {
     look->done(look);
 }
 
-/* The saga is taken up at its end, and asks the gateway whether that agrees. */
+/* At the booking's end, as open->saga.booking has it: the gateway is asked whether it agrees. */
+static void begin_look(struct open_saga *open, bool by_operator) {
+    const struct booking *booking = &open->saga.booking;
+    open->saga.looks_again = !by_operator;
+    open->saga.is_resumed = by_operator;
+    open->is_sold = booking->confirmed_ms != 0;
+    open->is_settled = booking->status == BOOKING_CANCELLED;
+    open->is_look = open->is_late = true;
+    open_saga_happen(open, SAGA_STARTED);
+}
+
+void open_saga_look_again(struct open_saga *open) {
+    struct booking booking = open->saga.booking;
+    memset(&open->saga, 0, sizeof open->saga);
+    open->saga.booking = booking;
+    begin_look(open, false);
+}
+
 static void look_at_ended(struct cashier *cashier, struct look_call *look) {
     const struct booking *booking = &look->booking;
     struct sale *sale = sale_find(cashier->with.sales, &booking->show_id);
@@ -103,22 +120,28 @@ static void look_at_ended(struct cashier *cashier, struct look_call *look) {
         return;
     }
     open->saga.booking = *booking;
-    open->saga.looks_again = !look->by_operator;
-    open->saga.is_resumed = look->by_operator;
-    open->is_sold = booking->confirmed_ms != 0;
-    open->is_settled = booking->status == BOOKING_CANCELLED;
-    open->is_late = true;
     if (!open_saga_find_seats(open)) {
         answer_look(look, RESULT_UNKNOWN_SEAT);
         open_saga_end(open);
         return;
     }
-    open->look = look;
+    open->looks = look;
     if (look->by_operator) {
         open->actor = BYTES("operator");
         snprintf(open->why, sizeof open->why, "%s", look->reason);
     }
-    open_saga_happen(open, SAGA_STARTED);
+    begin_look(open, look->by_operator);
+}
+
+/* A hint for a saga that is open. What is under way may have been asked before the gateway's news: so the hint stays
+ * until the saga waits, or has ended. */
+static void keep_hint(struct open_saga *open, struct look_call *look) {
+    look->next = open->looks;
+    open->looks = look;
+    if (!open->waiting || open->is_look)
+        return;
+    open_saga_answer_looks(open, RESULT_OK);
+    open_saga_happen(open, SAGA_HINT);
 }
 
 static void open_look(struct envelope *envelope, void *receiver) {
@@ -126,19 +149,19 @@ static void open_look(struct envelope *envelope, void *receiver) {
     struct look_call *look = CONTAINER_OF(envelope, struct look_call, envelope);
     struct booking *booking = &look->booking;
     struct open_saga *open = id_map_find(&cashier->by_reservation, &booking->reservation);
-    if (open && !id_equal(&open->saga.booking.id, &booking->id)) {
+    look->next = NULL;
+    if (open && (look->by_operator || !id_equal(&open->saga.booking.id, &booking->id)))
         answer_look(look, RESULT_PAYMENT_IN_PROGRESS);
-    } else if (open) {
-        answer_look(look, look->by_operator ? RESULT_PAYMENT_IN_PROGRESS : RESULT_OK);
-        if (open->waiting && !look->by_operator)
-            open_saga_happen(open, SAGA_HINT);
-    } else if (look->by_operator && booking->saga != SAGA_REVIEW) {
+    else if (open)
+        keep_hint(open, look);
+    else if (look->by_operator && booking->saga != SAGA_REVIEW)
         answer_look(look, RESULT_CONFLICT);
-    } else if (saga_state_is_end(booking->saga)) {
+    else if (saga_state_is_end(booking->saga))
         look_at_ended(cashier, look);
-    } else {
+    else if (cashier->now_ms - booking->updated_ms < UNDRIVEN_MS) /* it was read before its saga ended: out of date */
+        answer_look(look, RESULT_PAYMENT_IN_PROGRESS);
+    else
         answer_look(look, cashier_adopt(cashier, booking, cashier->now_ms));
-    }
 }
 
 bool cashier_look(struct cashier *cashier, struct look_call *look) {

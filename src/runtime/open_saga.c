@@ -45,7 +45,7 @@ struct open_saga *open_saga_new(struct cashier *cashier, struct sale *sale, cons
 
 void open_saga_end(struct open_saga *open) {
     struct cashier *cashier = open->cashier;
-    assert(!open->waiters && !open->refund && !open->look);
+    assert(!open->waiters && !open->refund && !open->looks);
     deadlines_set(&cashier->timers, &open->timer, INT64_MAX);
     struct id reservation = open->saga.booking.reservation;
     pthread_mutex_lock(&cashier->drives_lock);
@@ -209,12 +209,22 @@ void open_saga_act(struct open_saga *open, enum saga_action action) {
     case SAGA_DO_WAIT:
         open->waiting = true;
         open_saga_sleep(open, retry_at(open));
+        if (open->looks && !open->is_look) {
+            /* It is in the ledger as unfinished: what the hint is about will be asked for, whatever happens to us. */
+            open_saga_answer_looks(open, RESULT_OK);
+            open_saga_happen(open, SAGA_HINT);
+        }
         break;
     case SAGA_DO_END:
         /* Where a human has to look, nobody knows yet what to tell who still waits. */
         while (open->waiters)
             confirm_answer_pending(open->waiters);
-        open_saga_answer_look(open, RESULT_OK);
+        if (open->is_look)
+            open_saga_answer_looks(open, open->saga.looked_in_vain ? RESULT_GATEWAY_UNAVAILABLE : RESULT_OK);
+        if (open->looks) {
+            open_saga_look_again(open);
+            break;
+        }
         open_saga_end(open);
         break;
     }

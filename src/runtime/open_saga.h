@@ -25,6 +25,7 @@ struct open_saga {
     bool resumed;              /* taken up after a restart, and not begun yet */
     bool is_sold;              /* the fan has the seats */
     bool is_settled;           /* nothing was sold, and the hold has been told */
+    bool is_look;              /* opened at the booking's end, to look whether the gateway agrees */
     bool is_late;              /* taken up after it had been given up: its payment came late */
     struct id token_hash;
     char token[LIMIT_PAYMENT_TOKEN_BYTES + 1];
@@ -33,7 +34,8 @@ struct open_saga {
     struct confirm_call *keeper; /* whose answer the command under way keeps */
     struct buffer kept_body;
     struct refund_call *refund;
-    struct look_call *look;
+    struct look_call
+        *looks;         /* who wants it looked at: now, where it is open for that; else once it waits, or has ended */
     bool is_probe;      /* its call is the one that the breaker let through to try */
     struct bytes actor; /* of what it writes next, for the audit */
     char why[PAYMENT_CODE_BYTES];
@@ -90,6 +92,8 @@ void open_saga_write_capture_refused(struct open_saga *open);
 void cashier_go_on_refunding(struct cashier *cashier, const struct id *reservation);
 /* Refunds that have waited long enough are told so. */
 void cashier_give_up_refunds(struct cashier *cashier, bool all);
+/* cashier_look.c. The saga has ended, and there are hints that it has not heard of: it looks again. */
+void open_saga_look_again(struct open_saga *open);
 /* The booking's seats as indices; and their ids as the plan's texts, for the booking's own go when the caller returns.
  */
 MUST_USE bool open_saga_find_seats(struct open_saga *open);
@@ -102,7 +106,7 @@ void open_saga_answer_refund(struct open_saga *open, enum result result);
 /* Why it came to nothing, in the fan's terms. */
 void open_saga_outcome_of_failure(struct open_saga *open, struct confirm_outcome *outcome);
 /* Tells who had the booking looked at what became of it. */
-void open_saga_answer_look(struct open_saga *open, enum result result);
+void open_saga_answer_looks(struct open_saga *open, enum result result);
 /* Answers who confirms what has come to nothing, though its saga still has money to give back. */
 void open_saga_tell_failure(struct open_saga *open, struct confirm_call *call);
 /* Tells who has waited longest that it is still pending. */

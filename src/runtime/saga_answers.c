@@ -94,12 +94,7 @@ void open_saga_tell_failure(struct open_saga *open, struct confirm_call *call) {
     confirm_answer(call);
 }
 
-void open_saga_answer_look(struct open_saga *open, enum result result) {
-    struct look_call *look = open->look;
-    if (!look)
-        return;
-    const struct booking *booking = &open->saga.booking;
-    open->look = NULL;
+static void answer_look(const struct booking *booking, struct look_call *look, enum result result) {
     look->result = result;
     look->booking.status = booking->status;
     look->booking.payment_state = booking->payment_state;
@@ -108,6 +103,15 @@ void open_saga_answer_look(struct open_saga *open, enum result result) {
     look->booking.updated_ms = booking->updated_ms;
     memcpy(look->booking.reason, booking->reason, sizeof look->booking.reason);
     look->done(look);
+}
+
+void open_saga_answer_looks(struct open_saga *open, enum result result) {
+    struct look_call *next, *look = open->looks;
+    open->looks = NULL;
+    for (; look; look = next) {
+        next = look->next;
+        answer_look(&open->saga.booking, look, result);
+    }
 }
 
 void open_saga_answer_refund(struct open_saga *open, enum result result) {

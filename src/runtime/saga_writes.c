@@ -198,7 +198,7 @@ void open_saga_write_capture_refused(struct open_saga *open) {
 static void ledger_failed(struct open_saga *open) {
     open_saga_answer_all(open, &(struct confirm_outcome){.result = RESULT_LEDGER_UNAVAILABLE});
     open_saga_answer_refund(open, RESULT_LEDGER_UNAVAILABLE);
-    open_saga_answer_look(open, RESULT_LEDGER_UNAVAILABLE);
+    open_saga_answer_looks(open, RESULT_LEDGER_UNAVAILABLE);
     deadlines_set(&open->cashier->timers, &open->timer, INT64_MAX);
 }
 
@@ -238,7 +238,9 @@ static void apply_written(struct open_saga *open) {
     open->actor = (struct bytes){NULL, 0};
     open->why[0] = '\0';
     open_saga_answer_refund(open, RESULT_OK);
-    open_saga_answer_look(open, RESULT_OK);
+    if (open->is_look)
+        open_saga_answer_looks(open, RESULT_OK);
+    open->is_look = false;
 }
 
 static const char *const written_points[SAGA_STATE_COUNT] = {
@@ -246,6 +248,12 @@ static const char *const written_points[SAGA_STATE_COUNT] = {
 #include "bookings/saga_states.def"
 #undef SAGA_STATE
 };
+
+/* What we took the booking for was out of date. If its hold was pinned for that, it is as it was before. */
+static void let_hold_go_on(struct open_saga *open) {
+    if (!open->is_sold && !open->is_settled)
+        step_hold(open, HOLD_STEP_KEEP);
+}
 
 /* On the cashier's thread. */
 static void ledger_answered(struct envelope *envelope, void *receiver) {
@@ -273,7 +281,8 @@ static void ledger_answered(struct envelope *envelope, void *receiver) {
                       LOG_STRING("result", result_name(open->command.result)));
             open_saga_answer_all(open, &(struct confirm_outcome){.result = RESULT_CONFLICT});
             open_saga_answer_refund(open, RESULT_BOOKING_NOT_REFUNDABLE);
-            open_saga_answer_look(open, RESULT_CONFLICT);
+            open_saga_answer_looks(open, RESULT_PAYMENT_IN_PROGRESS);
+            let_hold_go_on(open);
             open_saga_happen(open, SAGA_WRITE_REFUSED);
         }
     }
