@@ -117,7 +117,7 @@ test('--help names every setting with its default, and version says which one th
 test('the manual names what --help names', async () => {
   // red when: a setting is added and man/onsale.1.scd is not changed
   const manual = readFileSync(new URL('../../man/onsale.1.scd', import.meta.url), 'utf8').replaceAll('\\_', '_');
-  for (const command of ['serve', 'import', 'verify', 'migrate', 'sandbox']) {
+  for (const command of ['serve', 'import', 'verify', 'migrate', 'forget', 'sandbox']) {
     const { stdout } = await run_onsale([command, '--help']);
     const words = [...stdout.matchAll(/--[a-z][a-z-]+|ONSALE_[A-Z_]+/g)].map(([word]) => word);
     for (const word of new Set(words)) assert.ok(manual.includes(word), `${command}: ${word}`);
