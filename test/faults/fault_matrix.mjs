@@ -2,7 +2,7 @@
  * started again, everything settles, and promises 1 to 3 hold (promises.mjs); what was cut off can be asked for again,
  * and every seat that was not sold can be bought.
  *
- *     node test/faults/fault_matrix.mjs [POINT [TOKEN]]      those cells only
+ *     node test/faults/fault_matrix.mjs [STEP [TOKEN or FAULT]]      those cells only
  *
  * The server is a build with -Dcrash_points=true (ONSALE_BIN): it kills itself with SIGKILL when it comes to the step
  * (base/crash_point.h). The tables below say by which way a payment is brought there, and which step is not on the way
@@ -38,6 +38,13 @@ const table = [
   ['writing.REFUNDED written.REFUNDED',                                   'refund -        refund refund refund refund? refund'],
   ['writing.REVIEW written.REVIEW',                                       'amnesia -       amnesia amnesia amnesia amnesia? amnesia'],
 ];
+
+/* The faults that come by chance to any call (`onsale sandbox --fault`), at this rate from the last start before the step
+ * on, and after the crash until all has settled, or for a while. Whether they let a payment come to the step is chance
+ * too: tried until they do. */
+const RATE = 0.3;
+const UNDER_FAULTS_MS = 3000; // then they stop, and one start more spares the long waits of many tries
+const faults = ['lost_reply', 'error', 'error_after', 'slow', 'hang', 'decline', 'capture_fails', 'busy', 'cut'];
 
 /* Steps that are come to by more than one way. After the payment itself its token decides nothing. */
 const other_ways = [
@@ -236,6 +243,21 @@ class World {
     await settled(this.server, [this.show]);
   }
 
+  /* Has it fail by chance from now on, or no more. */
+  async fault_gateway(fault) {
+    this.gateway.args = fault ? ['--fault', `${fault}=${RATE}`] : [];
+    await this.gateway.kill();
+    await this.gateway.spawn();
+  }
+
+  async settle_under_faults() {
+    const is_settled = await settled(this.server, [this.show], UNDER_FAULTS_MS).catch((fault) => assert.match(fault.message, /in vain/));
+    await this.fault_gateway(null);
+    if (is_settled) return;
+    await this.server.kill();
+    await this.start();
+  }
+
   async close() {
     this.server.child.kill('SIGKILL');
     await this.server.ended;
@@ -272,13 +294,20 @@ async function asks_again({ server, show, hold, token }) {
   assert.deepEqual([status, json.booking_id], [200, of_ann[0].booking_id], 'confirming again');
 }
 
+/* Chance decided against the step. */
+async function is_unlucky(world) {
+  if (world.cell.reached === 'by luck') return true;
+  return world.cell.reached === 'by chance' && !(await world.is_approved());
+}
+
 async function try_cell(cell) {
   const { way, step, reached } = cell;
   const world = await World.open(cell);
   try {
     await ways[way].before?.(world);
+    if (cell.fault) await world.fault_gateway(cell.fault);
     const died = await world.run_into(step, ways[way].act ? () => ways[way].act(world) : () => {});
-    if (reached === 'by chance' && !died && !(await world.is_approved())) return 'again';
+    if (!died && (await is_unlucky(world))) return 'again';
     assert.equal(died, reached !== 'never', died ? 'the server died there' : 'the server lived');
     if (died && cell.gateway_dies) {
       await world.gateway.kill();
@@ -286,6 +315,7 @@ async function try_cell(cell) {
     }
     if (!died) await world.server.kill();
     await world.start();
+    if (cell.fault) await world.settle_under_faults();
     await settled(world.server, [world.show]);
     await ways[way].after?.(world);
     (await look_at(world.server, world.gateway, [world.show], world.told)).settle();
@@ -294,7 +324,7 @@ async function try_cell(cell) {
     await verify_stopped(world.server, world.gateway);
     return died ? 'died' : 'lived';
   } catch (fault) {
-    if (fault instanceof NotReached && reached === 'by chance' && !(await world.is_approved())) return 'again';
+    if (fault instanceof NotReached && (await is_unlucky(world))) return 'again';
     fault.message += `\n${world.server.stderr.split('\n').slice(-12).join('\n')}`;
     throw fault;
   } finally {
@@ -323,6 +353,7 @@ function all_cells() {
         const reached = word === '-' ? 'never' : word.endsWith('?') ? 'by chance' : 'always';
         cells.push({ step, token: tokens[i], way: reached === 'never' ? 'buy' : word.replace('?', ''), reached });
       }
+      for (const fault of faults) cells.push({ step, token: tokens[0], fault, way: of_tokens[0], reached: 'by luck' });
     }
   }
   for (const [way, token, steps] of other_ways) for (const step of steps.split(' ')) cells.push({ step, token, way, reached: 'always' });
@@ -342,10 +373,10 @@ function check_table(cells) {
 }
 
 async function main() {
-  const [only_step, only_token] = process.argv.slice(2);
+  const [only_step, only_fault] = process.argv.slice(2);
   const all = all_cells();
   check_table(all);
-  const cells = all.filter(({ step, token }) => (!only_step || step === only_step) && (!only_token || token === only_token));
+  const cells = all.filter(({ step, token, fault }) => (!only_step || step === only_step) && (!only_fault || (fault ?? token) === only_fault));
   const ended = { died: 0, lived: 0, failed: 0 };
   const waiting = [...cells];
   const began = Date.now();
@@ -355,7 +386,7 @@ async function main() {
         ended[await run_cell(cell)]++;
       } catch (fault) {
         ended.failed++;
-        console.log(`fault matrix: FAILED ${cell.step} ${cell.token} by '${cell.way}'${cell.gateway_dies ? ', the gateway killed too' : ''}: ${fault.message}\n${fault.stack}`);
+        console.log(`fault matrix: FAILED ${cell.step} ${cell.fault ?? cell.token} by '${cell.way}'${cell.gateway_dies ? ', the gateway killed too' : ''}: ${fault.message}\n${fault.stack}`);
       }
     }
   };
