@@ -7,9 +7,9 @@
  *   in the next era     when this one's keys are so old that the gateway may forget them;
  *   for another amount  when somebody else gave money back at the gateway while we were about to.
  *
- * In the latter two the call with the former key may be under way still: nothing is sent for SAGA_DOUBT_MS, then the
- * gateway is asked, and what it says decides. The same holds where who drove the saga before has died: its last call is
- * in doubt.
+ * In the latter two the call with the former key may be under way still. Where both could have an effect, which is so
+ * only for a refund of a part, nothing is sent for SAGA_DOUBT_MS, then the gateway is asked, and what it says decides.
+ * The same holds where who drove the saga before has died: its last call is in doubt.
  *
  * What can go wrong: our clock is set back by more than an hour within a day of a silent gateway; then a key may be
  * sent that is older than a day. */
@@ -62,9 +62,12 @@ enum saga_action saga_call(struct saga *saga, enum saga_action action, int64_t n
         return saga_write(saga, SAGA_CANCELLING, "expired");
     bool is_other =
         is_old || saga->keys_are_new || (action == SAGA_DO_REFUND && saga->already_refunded != saga->refunded_before);
+    /* Two calls that are each for all that is left cannot both have an effect: the gateway gives back no more than it
+     * took, and captures and cancels once. */
+    bool could_be_twice = action == SAGA_DO_REFUND && saga->booking.refunded < saga->booking.amount;
     if (is_other && saga->doing != SAGA_DO_RETRIEVE)
         return SAGA_DO_RETRIEVE;
-    if (is_other && saga->asked_ms < saga->doubt_ends_ms)
+    if (is_other && could_be_twice && saga->asked_ms < saga->doubt_ends_ms)
         return saga_wait_until(saga, SAGA_DO_RETRIEVE, saga->doubt_ends_ms);
     if (is_old)
         begin_era(saga, now_ms);

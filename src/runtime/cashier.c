@@ -264,8 +264,12 @@ void cashier_stop(struct cashier *cashier) {
 void cashier_free(struct cashier *cashier) {
     if (!cashier)
         return;
-    for (uint32_t i = 0; i <= cashier->by_reservation.mask; i++)
-        free(cashier->by_reservation.slots[i].value);
+    for (uint32_t i = 0; i <= cashier->by_reservation.mask; i++) {
+        struct open_saga *open = cashier->by_reservation.slots[i].value;
+        if (open)
+            buffer_release(&open->kept_body);
+        free(open);
+    }
     while (cashier->free) {
         struct open_saga *next = cashier->free->next_free;
         free(cashier->free);
