@@ -49,6 +49,7 @@ const faults = ['lost_reply', 'error', 'error_after', 'slow', 'hang', 'decline',
 /* Steps that are come to by more than one way. After the payment itself its token decides nothing. */
 const other_ways = [
   // way, token,           steps
+  ['free', null, 'writing.DONE written.DONE'],
   ['cut', 'tok_visa', 'writing.CANCELLING written.CANCELLING cancel cancelled writing.CANCELLED written.CANCELLED'],
   ['part', 'tok_visa', 'writing.REFUNDING written.REFUNDING retrieve retrieved refund refunded writing.DONE written.DONE'],
   ['voided', 'tok_visa', 'retrieve retrieved writing.CANCELLED written.CANCELLED'],
@@ -63,6 +64,8 @@ const ways = {
   buy: { act: (world) => world.buy() },
   /* The same, and the hold ends while the gateway has not answered. */
   late: { show: { hold_seconds: 1, grace_seconds: 0 }, act: (world) => world.buy() },
+  /* The same, and it costs nothing. */
+  free: { show: { amount: 0 }, act: (world) => world.buy() },
   /* The operator gives back what was sold: all, or a seat. */
   refund: { before: (world) => world.buy_to_the_end(), act: (world) => world.refund() },
   part: { before: (world) => world.buy_to_the_end(), act: (world) => world.refund(['A1']) },

@@ -1,7 +1,7 @@
 /* The syscall sweep: one confirm, killed at every single write to a disk or a socket that it makes, and in a second pass
  * failed there with EIO. After each the server is started again, everything settles, and promises 1 to 3 hold.
  *
- *     node test/faults/syscall_sweep.mjs [kill|fail [THREAD]]     those only
+ *     node test/faults/syscall_sweep.mjs [kill|fail [THREAD]]     those only; THREAD as "ledger" or "free ledger"
  *
  * strace is attached to one thread of a server that is up, and makes its N-th pwrite64 (or sendto …) fail, counted from
  * the confirm to the end of its payment; N rises until none is hit any more. So no call is left out, whatever the order of
@@ -24,16 +24,18 @@ const AT_ONCE = 4;
 const HOLD_IS_WRITTEN_MS = 200; // a hold that is answered may reach the journal so much later: that is not the confirm's
 const MOST_CALLS = 200; // of one thread in one confirm: a bound, far above what it makes
 const calls = ['write', 'writev', 'pwrite64', 'pwritev', 'fsync', 'fdatasync', 'sendto', 'sendmsg', 'connect'];
-/* What a confirm passes through. There are no others that write but the ticker and the ones that stand still. */
-const threads = ['reactor', 'cashier', 'ledger', 'journal'];
+/* Who takes part in a confirm that is paid, and in one of free tickets: no saga mends what is said too early of those. */
+const sweeps = ['reactor', 'cashier', 'ledger', 'journal', 'free reactor', 'free ledger', 'free journal'];
 
 class World {
-  static async open() {
+  static async open(sweep) {
     const world = new World();
+    world.is_free = sweep.startsWith('free ');
+    world.name = sweep.split(' ').at(-1);
     world.told = nothing_told();
     world.gateway = await Sandbox.start();
     world.server = await Server.start({ ...world.gateway.for_server(), args: ['--reactors', '1', '--gateway-seconds', '1'] });
-    world.show = await world.server.show({ rows: 1, seats_per_row: 4 });
+    world.show = await world.server.show({ rows: 1, seats_per_row: 4, amount: world.is_free ? 0 : 5000 });
     world.hold = await world.server.hold(world.show, ['A1', 'A2'], 'ann');
     await sleep(HOLD_IS_WRITTEN_MS);
     world.trace = join(world.server.data, 'trace');
@@ -48,8 +50,8 @@ class World {
   }
 
   /* Has the thread's calls written down, and what is said injected; comes back once strace is attached. */
-  async attach(name, ...injection) {
-    this.strace = spawn('strace', ['-yy', '-o', this.trace, '-p', this.thread(name), '-e', `trace=${calls}`, ...injection], { stdio: ['ignore', 'ignore', 'pipe'] });
+  async attach(...injection) {
+    this.strace = spawn('strace', ['-yy', '-o', this.trace, '-p', this.thread(this.name), '-e', `trace=${calls}`, ...injection], { stdio: ['ignore', 'ignore', 'pipe'] });
     let said = '';
     this.strace.stderr.on('data', (text) => { said += text; });
     this.strace_ended = once(this.strace, 'close');
@@ -73,7 +75,7 @@ class World {
   }
 
   async confirm() {
-    const { status, json } = await this.server.confirm(this.hold.reservation_id, 'tok_visa');
+    const { status, json } = await this.server.confirm(this.hold.reservation_id, this.is_free ? null : 'tok_visa');
     if (status === 200) this.told.confirmed.set(json.booking_id, { seat_ids: ['A1', 'A2'] });
     return { status, json };
   }
@@ -101,22 +103,22 @@ function purpose(line) {
  * its log into its file once it has nothing else to do. */
 const last_sign = { ledger: /^fdatasync\(\d+<[^>]*ledger\.sqlite>.*= 0$/m, journal: /^fdatasync\(.*= 0$/m };
 
-async function all_is_written(world, name) {
+async function all_is_written(world) {
   await settled(world.server, [world.show], 10_000);
-  const sign = last_sign[name];
-  if (sign) await until(`${name} has written it`, () => world.server.exit || sign.test(readFileSync(world.trace, 'utf8')) || world.injected(), 10_000);
+  const sign = last_sign[world.name];
+  if (sign) await until(`${world.name} has written it`, () => world.server.exit || sign.test(readFileSync(world.trace, 'utf8')) || world.injected(), 10_000);
 }
 
 /* The confirm, and all of that, with the injection armed. Its failure is what is wanted. */
-async function confirm_under(world, name) {
+async function confirm_under(world) {
   const { server } = world;
   try {
     await Promise.race([world.confirm(), server.ended]);
-    if (!server.exit) await all_is_written(world, name);
+    if (!server.exit) await all_is_written(world);
   } catch (fault) {
     if (/in vain/.test(fault.message)) throw fault;
     await Promise.race([server.ended, sleep(1000)]);
-    if (!server.exit) await all_is_written(world, name);
+    if (!server.exit) await all_is_written(world);
   }
 }
 
@@ -165,12 +167,12 @@ async function check_after(world) {
 }
 
 /* Which of the calls a thread makes when nothing goes wrong. */
-async function calls_of(name) {
-  const world = await World.open();
+async function calls_of(sweep) {
+  const world = await World.open(sweep);
   try {
-    await world.attach(name);
+    await world.attach();
     await world.confirm();
-    await all_is_written(world, name);
+    await all_is_written(world);
     await world.let_go();
     const made = readFileSync(world.trace, 'utf8').split('\n').map((line) => line.split('(')[0]);
     return calls.filter((call) => made.includes(call));
@@ -181,10 +183,10 @@ async function calls_of(name) {
 
 /* One run: the purpose of the call that was hit, or null when there is no n-th. */
 async function run(name, call, pass, n) {
-  const world = await World.open();
+  const world = await World.open(name);
   try {
-    await world.attach(name, '-e', `inject=${call}:${pass === 'kill' ? 'signal=SIGKILL' : 'error=EIO'}:when=${n}`);
-    await confirm_under(world, name);
+    await world.attach('-e', `inject=${call}:${pass === 'kill' ? 'signal=SIGKILL' : 'error=EIO'}:when=${n}`);
+    await confirm_under(world);
     if (!world.server.exit) await world.let_go();
     await world.strace_ended;
     const line = world.injected();
@@ -249,7 +251,7 @@ async function main() {
   const totals = { passed: 0, failed: 0 };
   const began = Date.now();
   for (const pass of ['kill', 'fail'].filter((pass) => !only_pass || pass === only_pass)) {
-    for (const name of threads.filter((name) => !only_thread || name === only_thread)) {
+    for (const name of sweeps.filter((name) => !only_thread || name === only_thread)) {
       const { passed, failed } = await sweep_thread(name, pass);
       totals.passed += passed;
       totals.failed += failed;
