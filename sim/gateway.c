@@ -249,6 +249,7 @@ static enum key_effect take_effect(struct world *world, struct flight *flight, u
         return give_back(world, *index, call->amount);
     case PAYMENT_CREATE:
     case PAYMENT_RETRIEVE:
+    case PAYMENT_LIST:
     case PAYMENT_OPERATION_COUNT:
         break;
     }

@@ -5,6 +5,7 @@
 static const char *const operation_names[] = {
     [PAYMENT_CREATE] = "create", [PAYMENT_CONFIRM] = "confirm", [PAYMENT_CAPTURE] = "capture",
     [PAYMENT_CANCEL] = "cancel", [PAYMENT_REFUND] = "refund",   [PAYMENT_RETRIEVE] = "retrieve",
+    [PAYMENT_LIST] = "list",
 };
 
 static const char *const outcome_names[] = {
@@ -37,6 +38,10 @@ const char *payment_operation_name(enum payment_operation operation) {
 const char *payment_outcome_name(enum payment_outcome outcome) {
     assert((size_t)outcome < COUNT(outcome_names));
     return outcome_names[outcome];
+}
+
+bool payment_operation_is_question(enum payment_operation operation) {
+    return operation == PAYMENT_RETRIEVE || operation == PAYMENT_LIST;
 }
 
 const char *intent_status_name(enum intent_status status) {

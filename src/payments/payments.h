@@ -23,6 +23,7 @@ enum payment_operation {
     PAYMENT_CANCEL,   /* voids an intent that is not captured */
     PAYMENT_REFUND,   /* gives `amount` of a captured intent back */
     PAYMENT_RETRIEVE, /* asks what became of an intent */
+    PAYMENT_LIST,     /* asks for intents, newest first: the page after `intent_id`, "" from the newest on */
     PAYMENT_OPERATION_COUNT
 };
 
@@ -56,18 +57,39 @@ enum intent_status {
 const char *payment_operation_name(enum payment_operation operation);
 const char *payment_outcome_name(enum payment_outcome outcome);
 
+/* Whether it changes nothing at the gateway, and so may be sent again whatever became of it. */
+bool payment_operation_is_question(enum payment_operation operation);
+
 /* "requires_capture" …, as it stands in JSON; INTENT_NONE is "none" and is never parsed. */
 const char *intent_status_name(enum intent_status status);
 bool intent_status_parse(struct bytes text, enum intent_status *status);
 
+#define PAYMENT_PAGE_INTENTS 100
+
+/* An intent as the gateway tells it. */
+struct payment_intent {
+    char id[PAYMENT_ID_BYTES];
+    enum intent_status status;
+    int64_t amount, amount_received, amount_refunded;
+    char currency[4];  /* "EUR" */
+    struct id booking; /* what CREATE told as metadata; none: it is not ours */
+};
+
+struct payment_page {
+    uint32_t count;
+    bool has_more; /* never with a count of 0 */
+    struct payment_intent intents[PAYMENT_PAGE_INTENTS];
+};
+
 struct payment_call {
     enum payment_operation operation;
-    char idempotency_key[96];                  /* NUL-terminated; unused by RETRIEVE */
-    char intent_id[PAYMENT_ID_BYTES];          /* all but CREATE */
+    char idempotency_key[96];                  /* NUL-terminated; unused by RETRIEVE and LIST */
+    char intent_id[PAYMENT_ID_BYTES];          /* all but CREATE; LIST: may be "" */
     struct id booking;                         /* CREATE: told to the gateway as metadata */
     int64_t amount;                            /* CREATE, CAPTURE, REFUND; minor units */
     char currency[4];                          /* CREATE */
     char token[LIMIT_PAYMENT_TOKEN_BYTES + 1]; /* CONFIRM; wiped by the gateway as soon as it is sent */
+    struct payment_page *page; /* LIST: where the intents go; RETRIEVE: where the intent goes, or NULL */
     void *context;
     void (*done)(struct payment_call *call);
 

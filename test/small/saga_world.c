@@ -78,6 +78,7 @@ static enum effect take_effect(struct small_gateway *gateway, const struct payme
         return EFFECT_DONE;
     case PAYMENT_CREATE:
     case PAYMENT_RETRIEVE:
+    case PAYMENT_LIST:
     case PAYMENT_OPERATION_COUNT:
         break;
     }

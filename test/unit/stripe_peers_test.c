@@ -128,6 +128,43 @@ static void a_reply_that_is_none_is_unknown(void **state) {
     }
 }
 
+static void a_list_that_says_less_than_all_is_unknown(void **state) {
+    /* Red if an intent of a list is believed without one of its figures, or a list that never ends is. */
+    (void)state;
+#define HEAD "{\"id\":\"pi_1\",\"object\":\"payment_intent\",\"status\":\"succeeded\",\"currency\":\"eur\","
+#define LIST(intents, more) "{\"object\":\"list\",\"has_more\":" more ",\"data\":[" intents "]}"
+    static const struct {
+        const char *body;
+        bool good;
+    } replies[] = {
+        {LIST(HEAD "\"amount\":5,\"amount_received\":5,\"latest_charge\":{\"amount_refunded\":1}}", "false"), true},
+        {LIST(HEAD "\"amount\":5,\"amount_received\":5,\"latest_charge\":null}", "true"), true},
+        {LIST("", "false"), true},
+        {LIST("", "true"), false},                                                                     /* without end */
+        {LIST(HEAD "\"amount\":5,\"amount_received\":5,\"latest_charge\":\"ch_1\"}", "false"), false}, /* not told */
+        {LIST(HEAD "\"amount\":5}", "false"), false},
+        {LIST(HEAD "\"amount_received\":5}", "false"), false},
+        {LIST(HEAD "\"amount\":\"5\",\"amount_received\":5}", "false"), false},
+        {LIST("7", "false"), false},
+        {"{\"object\":\"list\",\"data\":[]}", false}, /* the last page? */
+        {HEAD "\"amount\":5,\"amount_received\":5}", false},
+    };
+    for (size_t i = 0; i < sizeof replies / sizeof *replies; i++) {
+        struct peer peer;
+        char reply[512];
+        static struct payment_page page;
+        int length = snprintf(reply, sizeof reply, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
+                              strlen(replies[i].body), replies[i].body);
+        peer_start(&peer, reply, (size_t)length, false);
+        struct payments payments = gateway_with(peer.url, 5000, 1);
+        struct payment_call call = call_of(PAYMENT_LIST, "");
+        call.page = &page;
+        assert_int_equal(perform(&payments, &call), replies[i].good ? PAYMENT_DONE : PAYMENT_UNKNOWN);
+        payments.free(payments.engine);
+        peer_stop(&peer);
+    }
+}
+
 static void a_reply_too_long_is_unknown(void **state) {
     /* Red if a reply is taken into memory without bound. */
     (void)state;
@@ -240,6 +277,15 @@ static void a_call_is_written_as_stripe_documents_it(void **state) {
     call = call_of(PAYMENT_RETRIEVE, "pi_1");
     perform(&payments, &call);
     assert_sent(&peer, "GET /v1/payment_intents/pi_1?expand%5B%5D=latest_charge", "", "");
+    struct payment_page page;
+    call = call_of(PAYMENT_LIST, "");
+    call.page = &page;
+    perform(&payments, &call);
+    assert_sent(&peer, "GET /v1/payment_intents?limit=100&expand%5B%5D=data.latest_charge", "", "");
+    call = call_of(PAYMENT_LIST, "pi_1");
+    call.page = &page;
+    perform(&payments, &call);
+    assert_sent(&peer, "GET /v1/payment_intents?limit=100&expand%5B%5D=data.latest_charge&starting_after=pi_1", "", "");
     payments.free(payments.engine);
     peer_stop(&peer);
 }
@@ -408,6 +454,7 @@ int main(int count, char **arguments) {
         cmocka_unit_test(a_call_is_written_as_stripe_documents_it),
         cmocka_unit_test(a_reply_that_is_none_is_unknown),
         cmocka_unit_test(a_reply_too_long_is_unknown),
+        cmocka_unit_test(a_list_that_says_less_than_all_is_unknown),
         cmocka_unit_test(what_was_never_sent_is_unreached),
         cmocka_unit_test(what_waits_to_be_sent_can_be_withdrawn),
         cmocka_unit_test(a_secret_is_not_kept_and_not_logged),

@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #define REPLY_BYTES (64 * 1024)
+#define LIST_REPLY_BYTES (2 * 1024 * 1024) /* a page of intents, each with its charge */
 #define REQUEST_BYTES (4 * 1024)
 #define EVENTS 64
 #define COMPLAINT_INTERVAL_US 1000000
@@ -128,7 +129,7 @@ static int about_to_send(void *context, char *peer, char *self, int peer_port, i
     (void)peer, (void)self, (void)peer_port, (void)self_port;
     struct transfer *transfer = context;
     struct payment_call *call = transfer->call;
-    if (transfer->sent && call->operation != PAYMENT_RETRIEVE)
+    if (transfer->sent && !payment_operation_is_question(call->operation))
         return CURL_PREREQFUNC_ABORT;
     transfer->sent = true;
     explicit_bzero(call->token, sizeof call->token);
@@ -186,7 +187,8 @@ static bool start(struct transfer *transfer, struct payment_call *call) {
     if (!buffer_ok(&transfer->url) || !buffer_ok(&transfer->form))
         return false;
     curl_easy_setopt(transfer->easy, CURLOPT_URL, transfer->url.at);
-    if (call->operation == PAYMENT_RETRIEVE) {
+    transfer->reply.limit = call->operation == PAYMENT_LIST ? LIST_REPLY_BYTES : REPLY_BYTES;
+    if (payment_operation_is_question(call->operation)) {
         curl_easy_setopt(transfer->easy, CURLOPT_HTTPGET, 1L);
         curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, engine->common_fields);
     } else {

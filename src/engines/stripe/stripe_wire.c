@@ -44,10 +44,17 @@ bool stripe_write_request(const struct payment_call *call, struct buffer *target
         [PAYMENT_CANCEL] = "/cancel",
         [PAYMENT_RETRIEVE] = "?expand%5B%5D=latest_charge",
     };
-    if (call->operation != PAYMENT_CREATE && !is_id(call->intent_id))
+    bool from_newest = call->operation == PAYMENT_LIST && !call->intent_id[0];
+    if (call->operation != PAYMENT_CREATE && !from_newest && !is_id(call->intent_id))
         return false;
     if (call->operation == PAYMENT_REFUND) {
         buffer_add_text(target, "/v1/refunds");
+    } else if (call->operation == PAYMENT_LIST) {
+        buffer_printf(target, "/v1/payment_intents?limit=%d&expand%%5B%%5D=data.latest_charge", PAYMENT_PAGE_INTENTS);
+        if (!from_newest) {
+            buffer_add_text(target, "&starting_after=");
+            buffer_add_text(target, call->intent_id);
+        }
     } else {
         buffer_add_text(target, "/v1/payment_intents");
         if (call->operation != PAYMENT_CREATE) {
@@ -76,6 +83,7 @@ bool stripe_write_request(const struct payment_call *call, struct buffer *target
         break;
     case PAYMENT_CANCEL:
     case PAYMENT_RETRIEVE:
+    case PAYMENT_LIST:
         break;
     case PAYMENT_OPERATION_COUNT:
         impossible("an operation that is none");
@@ -134,7 +142,49 @@ static bool read_intent(struct payment_call *call, const json_t *reply) {
     return true;
 }
 
+/* The whole intent. False where a figure is missing, the charge among them that tells what was given back. */
+static bool read_whole_intent(struct payment_intent *intent, const json_t *object) {
+    struct bytes id = text_of(object, "id"), currency = text_of(object, "currency");
+    const json_t *amount = json_object_get(object, "amount"), *received = json_object_get(object, "amount_received");
+    const json_t *charge = json_object_get(object, "latest_charge");
+    const json_t *refunded = json_object_get(charge, "amount_refunded");
+    *intent = (struct payment_intent){0};
+    if (!bytes_equal(text_of(object, "object"), BYTES("payment_intent")) || id.length >= sizeof intent->id ||
+        !is_id(id.at) || currency.length != 3 || !json_is_integer(amount) || !json_is_integer(received) ||
+        (charge && !json_is_null(charge) && !json_is_integer(refunded)) ||
+        !intent_status_parse(text_of(object, "status"), &intent->status))
+        return false;
+    memcpy(intent->id, id.at, id.length + 1);
+    for (size_t i = 0; i < currency.length; i++)
+        intent->currency[i] =
+            currency.at[i] >= 'a' && currency.at[i] <= 'z' ? (char)(currency.at[i] - ('a' - 'A')) : currency.at[i];
+    intent->amount = json_integer_value(amount);
+    intent->amount_received = json_integer_value(received);
+    intent->amount_refunded = json_integer_value(refunded);
+    if (!id_parse_letter(text_of(json_object_get(object, "metadata"), "booking_id"), 'b', &intent->booking))
+        intent->booking = (struct id){0};
+    return true;
+}
+
+static bool read_list(struct payment_call *call, const json_t *reply) {
+    const json_t *data = json_object_get(reply, "data"), *has_more = json_object_get(reply, "has_more");
+    struct payment_page *page = call->page;
+    size_t count = json_array_size(data);
+    if (!bytes_equal(text_of(reply, "object"), BYTES("list")) || !json_is_array(data) || !json_is_boolean(has_more) ||
+        count > PAYMENT_PAGE_INTENTS || (count == 0 && json_is_true(has_more)))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (!read_whole_intent(&page->intents[i], json_array_get(data, i)))
+            return false;
+    page->count = (uint32_t)count;
+    page->has_more = json_is_true(has_more);
+    call->outcome = PAYMENT_DONE;
+    return true;
+}
+
 static bool read_success(struct payment_call *call, const json_t *reply) {
+    if (call->operation == PAYMENT_LIST)
+        return read_list(call, reply);
     bool refund = call->operation == PAYMENT_REFUND;
     struct bytes id = text_of(reply, "id");
     if (!bytes_equal(text_of(reply, "object"), refund ? BYTES("refund") : BYTES("payment_intent")) ||
@@ -143,6 +193,12 @@ static bool read_success(struct payment_call *call, const json_t *reply) {
     /* An answer about another intent is no answer. */
     if (!refund && call->operation != PAYMENT_CREATE && !bytes_equal(id, bytes_of(call->intent_id)))
         return false;
+    if (call->operation == PAYMENT_RETRIEVE && call->page) {
+        if (!read_whole_intent(&call->page->intents[0], reply))
+            return false;
+        call->page->count = 1;
+        call->page->has_more = false;
+    }
     if (!(refund ? read_refund(call, reply) : read_intent(call, reply)))
         return false;
     memcpy(call->result_id, id.at, id.length + 1);

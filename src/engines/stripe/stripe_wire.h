@@ -10,7 +10,7 @@
 #include "payments/payments.h"
 
 /* Appends the target ("/v1/payment_intents/pi_1/confirm") to `target` and the form to `form`. False, and nothing is
- * appended, if the call's intent id is no id. A form of length 0 is still a POST, but for PAYMENT_RETRIEVE. */
+ * appended, if the call's intent id is no id. A form of length 0 is still a POST, but for a question (payments.h). */
 bool stripe_write_request(const struct payment_call *call, struct buffer *target, struct buffer *form);
 
 /* Sets the call's outcome, and what else there is to know, from a reply that came in whole. */
