@@ -49,12 +49,12 @@ class Storm {
     const rates = ['lost_reply', 'error', 'error_after', 'slow', 'hang', 'decline', 'capture_fails', 'busy', 'cut'].map((kind) => `${kind}=${rate}`);
     this.gateway = await Sandbox.start({ args: rate ? ['--fault', rates.join(','), '--fault-seed', String(seed)] : [] });
     this.server = await Server.start({ ...this.gateway.for_server(), args: ['--gateway-seconds', '1', '--limits', 'off'] });
-    const rows = Math.ceil(checkouts / 50); // in each show: two seats a checkout, so that there are some to the end
+    /* Two seats a checkout, so that there are some to the end. */
+    this.rows = Math.min(200, Math.ceil(checkouts / 50));
     this.shows = [];
-    for (let i = 0; i < 2; i++) this.shows.push(await this.server.show({ rows, seats_per_row: 50 }));
-    this.free = await this.server.show({ rows, seats_per_row: 50, amount: 0 });
+    while (this.shows.length * this.rows * 50 < 2 * checkouts) this.shows.push(await this.server.show({ rows: this.rows, seats_per_row: 50 }));
+    this.free = await this.server.show({ rows: 10 * this.shows.length, seats_per_row: 100, amount: 0 });
     this.all_shows = [...this.shows, this.free];
-    this.rows = rows;
     this.is_over = false;
   }
 
