@@ -187,6 +187,15 @@ static void lose_patience(struct cashier *cashier, bool all) {
         confirm_answer_pending(cashier->first_waiter);
 }
 
+/* The gateway gives its hints again, and a human asks again. */
+static void give_up_looks(struct cashier *cashier) {
+    for (uint32_t i = 0; i <= cashier->by_reservation.mask; i++) {
+        struct open_saga *open = cashier->by_reservation.slots[i].value;
+        if (open)
+            open_saga_answer_looks(open, RESULT_OVERLOADED);
+    }
+}
+
 static int next_wait_ms(const struct cashier *cashier) {
     int64_t next = cashier->now_ms + LONGEST_SLEEP_MS;
     const struct deadline *first = deadlines_first(&cashier->timers);
@@ -211,6 +220,7 @@ static void *work(void *context) {
     mailbox_open_all(&cashier->mailbox, cashier);
     lose_patience(cashier, true);
     cashier_give_up_refunds(cashier, true);
+    give_up_looks(cashier);
     return NULL;
 }
 

@@ -444,9 +444,9 @@ void node_stop(struct node *node) {
     unsigned count = atomic_load(&node->sales.count);
     for (unsigned i = 0; i < count; i++)
         feed_give_up(node->sales.sales[i]->feed);
+    cashier_stop(node->cashier); /* which has the clerks read again what waited for a payment */
     clerk_stop(node->fans_clerk);
     clerk_stop(node->operators_clerk);
-    cashier_stop(node->cashier);
     courier_stop(node->courier);
     node->with.ledger->close(node->with.ledger->engine);
     node->with.holds.close(node->with.holds.store);

@@ -2,7 +2,7 @@
  *
  *     start   listeners are open and answer 503 (healthz 200) → shows, seats and holds are read back → unfinished
  *             sagas pin their holds → waiting rooms that had begun → cashier, ticker, usher → ready
- *     stop    listeners close → answers under way finish → usher, ticker, clerk → cashier → courier → the ledger
+ *     stop    listeners close → answers under way finish → usher, ticker → cashier → clerks → courier → the ledger
  * commits what it has and closes → the hold store writes what is left of its journal and closes
  *
  * The node knows ports only; which engine stands behind each is chosen by its caller. node_stop() closes the hold

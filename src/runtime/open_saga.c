@@ -147,9 +147,15 @@ static void take_seats_again(struct open_saga *open) {
                         .seat_count = booking->seat_count,
                         .user = booking->user};
     slot = hold_find(show, &booking->reservation);
-    enum result result = slot != HOLD_NO_SLOT && hold_at(show, slot)->state == HOLD_HELD
-                             ? RESULT_OK /* kept for another try: this payment takes it */
-                             : hold_retake(show, &hold, open->seats, &slot);
+    bool is_kept = slot != HOLD_NO_SLOT && hold_at(show, slot)->state == HOLD_HELD;
+    enum result result = RESULT_OK;
+    if (is_kept) { /* for another try: this payment takes it, and leaves it to the fan if it comes to nothing after all
+                    */
+        uint32_t attempts = show_settings(show)->payment_attempts, begun = hold_at(show, slot)->payments_begun;
+        open->attempts_left = attempts > begun ? attempts - begun : 0;
+    } else {
+        result = hold_retake(show, &hold, open->seats, &slot);
+    }
     if (result == RESULT_OK)
         booking->fence = hold_at(show, slot)->fence;
     show_unlock(show);
