@@ -51,11 +51,17 @@ class Storm {
     this.server = await Server.start({ ...this.gateway.for_server(), args: ['--gateway-seconds', '1', '--limits', 'off'] });
     /* Two seats a checkout, so that there are some to the end. */
     this.rows = Math.min(200, Math.ceil(checkouts / 50));
-    this.shows = [];
-    while (this.shows.length * this.rows * 50 < 2 * checkouts) this.shows.push(await this.server.show({ rows: this.rows, seats_per_row: 50 }));
-    this.free = await this.server.show({ rows: 10 * this.shows.length, seats_per_row: 100, amount: 0 });
-    this.all_shows = [...this.shows, this.free];
+    const shows = Math.ceil((2 * checkouts) / (this.rows * 50));
+    this.shows = await this.make_shows(shows, 5000);
+    this.free = await this.make_shows(Math.ceil(shows / 5), 0);
+    this.all_shows = [...this.shows, ...this.free];
     this.is_over = false;
+  }
+
+  async make_shows(count, amount) {
+    const made = [];
+    while (made.length < count) made.push(await this.server.show({ rows: this.rows, seats_per_row: 50, amount }));
+    return made;
   }
 
   /* A seat of the plan, often one that everybody wants; rows are A … Z, AA … */
@@ -113,7 +119,8 @@ function believe({ seat_ids }, is_free, { status, json }) {
 /* Reserves and confirms; asks again when cut off, as long as it is not sure. */
 async function check_out(storm, name) {
   const is_free = random() < 0.1; // no saga mends what is said too early of those
-  const show = is_free ? storm.free : storm.shows[up_to(storm.shows.length)];
+  const shows = is_free ? storm.free : storm.shows;
+  const show = shows[up_to(shows.length)];
   const wish = random() < 0.6 ? { seat_ids: [storm.seat()] } : { best_available: { quantity: 1 + up_to(3) } };
   const taken = await storm.server.reserve(show, wish, name);
   if (taken.status !== 201) {
