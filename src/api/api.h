@@ -90,7 +90,11 @@ struct look_call {
     enum result result; /* OK; PAYMENT_IN_PROGRESS (of another attempt, or just written: later); CONFLICT (not in
                            review); GATEWAY_UNAVAILABLE (it does not say); OVERLOADED; LEDGER_UNAVAILABLE */
 
-    struct look_call *next; /* private to the cashier */
+    /* private to the cashier */
+    int64_t give_up_ms;
+    void *saga;
+    struct look_call *next;                    /* at the same saga */
+    struct look_call *next_in_time, **in_time; /* in the list of those that wait, oldest first */
 };
 
 struct api_services {
@@ -134,6 +138,7 @@ struct api {
     struct id admin_token_hash;
     struct bytes webhook_secrets; /* of the payment gateway's webhooks, between spaces; none: no webhooks are taken */
     struct idempotency *idempotency;
+    atomic_bool stopped;                                /* the reactors have ended: nothing is begun any more */
     atomic_uint shows_being_made;                       /* the clerks go on until they are */
     atomic_llong bookings_per_minute, holds_per_minute; /* set by the ticker */
 };

@@ -135,7 +135,10 @@ static void name_key(struct call *call, struct bytes key) {
 
 /* On the reactor: nobody has answered this key before. */
 static void go_on(struct call *call) {
-    call->route->handle(call);
+    if (atomic_load(&call->api->stopped))
+        call_refuse(call, RESULT_OVERLOADED, NULL); /* its client has gone; and who would do the work has, too */
+    else
+        call->route->handle(call);
 }
 
 /* On the reactor: it was answered before; the answer is in call->answer. The call has its key no more. */

@@ -260,7 +260,7 @@ struct ledger {
                                        void *context);
     MUST_USE enum result (*read_booking)(struct ledger_reader *reader, const struct id *booking_id,
                                          struct booking *booking, struct buffer *storage);
-    /* The newest booking made from a reservation. BOOKING_NOT_FOUND. */
+    /* The booking that a reservation was sold in, else the newest made from it. BOOKING_NOT_FOUND. */
     MUST_USE enum result (*read_booking_of)(struct ledger_reader *reader, const struct id *reservation,
                                             struct booking *booking, struct buffer *storage);
     MUST_USE enum result (*read_bookings)(struct ledger_reader *reader, const struct booking_filter *filter,

@@ -58,6 +58,8 @@ static enum saga_action in_cancelled(struct saga *saga, enum saga_event event, i
     case SAGA_CAPTURED:
         if (saga->already_refunded >= booking->amount)
             return SAGA_DO_END;
+        if (saga->already_refunded > 0) /* somebody gives it back there already: all of it goes */
+            return undo_late_payment(saga, PAYMENT_STATE_CAPTURED, NULL);
         return payment_came_late(saga, PAYMENT_STATE_CAPTURED);
     case SAGA_SEATS_TAKEN:
         booking->status = BOOKING_PENDING;

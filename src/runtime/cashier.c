@@ -185,15 +185,9 @@ static void fire_timers(struct cashier *cashier) {
 static void lose_patience(struct cashier *cashier, bool all) {
     while (cashier->first_waiter && (all || cashier->first_waiter->give_up_ms <= cashier->now_ms))
         confirm_answer_pending(cashier->first_waiter);
-}
-
-/* The gateway gives its hints again, and a human asks again. */
-static void give_up_looks(struct cashier *cashier) {
-    for (uint32_t i = 0; i <= cashier->by_reservation.mask; i++) {
-        struct open_saga *open = cashier->by_reservation.slots[i].value;
-        if (open)
-            open_saga_answer_looks(open, RESULT_OVERLOADED);
-    }
+    /* The gateway gives its hints again, and a human asks again; the sagas go on. */
+    while (cashier->first_look && (all || cashier->first_look->give_up_ms <= cashier->now_ms))
+        look_answer_silence(cashier->first_look);
 }
 
 static int next_wait_ms(const struct cashier *cashier) {
@@ -220,7 +214,6 @@ static void *work(void *context) {
     mailbox_open_all(&cashier->mailbox, cashier);
     lose_patience(cashier, true);
     cashier_give_up_refunds(cashier, true);
-    give_up_looks(cashier);
     return NULL;
 }
 
@@ -237,6 +230,7 @@ enum result cashier_new(const struct cashier_settings *settings, struct cashier 
     made->last_waiter = &made->first_waiter;
     made->now_ms = clock_now_ms();
     made->last_refund = &made->first_refund;
+    made->last_look = &made->first_look;
     breaker_init(&made->breaker);
     pthread_mutex_init(&made->drives_lock, NULL);
     mailbox_init(&made->mailbox, wake, made);

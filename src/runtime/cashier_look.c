@@ -80,6 +80,10 @@ enum result cashier_adopt(struct cashier *cashier, const struct booking *booking
     }
     if (!open->is_sold)
         pin_hold(open, now_ms);
+    if (booking->saga == SAGA_REVIEW && cashier->with.holds->immediate) {
+        open_saga_end(open); /* its hold is pinned; a human, or a hint, will open it again */
+        return RESULT_OK;
+    }
     /* It begins when the thread does. */
     open->resumed = true;
     deadlines_set(&cashier->timers, &open->timer, now_ms);
@@ -125,7 +129,7 @@ static void look_at_ended(struct cashier *cashier, struct look_call *look) {
         open_saga_end(open);
         return;
     }
-    open->looks = look;
+    open_saga_add_look(open, look);
     if (look->by_operator) {
         open->actor = BYTES("operator");
         snprintf(open->why, sizeof open->why, "%s", look->reason);
@@ -136,8 +140,7 @@ static void look_at_ended(struct cashier *cashier, struct look_call *look) {
 /* A hint for a saga that is open. What is under way may have been asked before the gateway's news: so the hint stays
  * until the saga waits, or has ended. */
 static void keep_hint(struct open_saga *open, struct look_call *look) {
-    look->next = open->looks;
-    open->looks = look;
+    open_saga_add_look(open, look);
     if (!open->waiting || open->is_look)
         return;
     open_saga_answer_looks(open, RESULT_OK);
@@ -149,7 +152,6 @@ static void open_look(struct envelope *envelope, void *receiver) {
     struct look_call *look = CONTAINER_OF(envelope, struct look_call, envelope);
     struct booking *booking = &look->booking;
     struct open_saga *open = id_map_find(&cashier->by_reservation, &booking->reservation);
-    look->next = NULL;
     if (open && (look->by_operator || !id_equal(&open->saga.booking.id, &booking->id)))
         answer_look(look, RESULT_PAYMENT_IN_PROGRESS);
     else if (open)

@@ -438,6 +438,7 @@ void node_stop(struct node *node) {
         reactor_stop(node->reactors[i], node->with.drain_ms);
     for (unsigned i = 0; i < node->reactor_count; i++)
         pthread_join(node->threads[i], NULL);
+    atomic_store(&node->api.stopped, true);
     usher_stop(node->usher);
     ticker_stop(node->ticker);
     await_new_shows(node);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #define RETRIES_PER_SECOND 200
+#define RETAKEN_FOR_MS 60000
 
 void open_saga_happen(struct open_saga *open, enum saga_event event) {
     open_saga_act(open, saga_step(&open->saga, event, open->cashier->now_ms, random_u64()));
@@ -21,6 +22,8 @@ void open_saga_happen(struct open_saga *open, enum saga_event event) {
 /* ---- opening and closing ---- */
 
 struct open_saga *open_saga_new(struct cashier *cashier, struct sale *sale, const struct id *reservation) {
+    if (id_map_find(&cashier->by_reservation, reservation))
+        return NULL;
     struct open_saga *open = cashier->free;
     if (open)
         cashier->free = open->next_free;
@@ -142,7 +145,7 @@ static void take_seats_again(struct open_saga *open) {
                         .fence = show_draw_fence(show),
                         .taken_ms = now_ms,
                         .deadline_ms = now_ms,
-                        .store_deadline_ms = now_ms,
+                        .store_deadline_ms = now_ms + RETAKEN_FOR_MS, /* until it is pinned */
                         .amount = booking->amount,
                         .seat_count = booking->seat_count,
                         .user = booking->user};

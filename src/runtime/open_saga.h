@@ -62,11 +62,12 @@ struct cashier {
     struct open_saga *free;
     struct confirm_call *first_waiter, **last_waiter; /* oldest first: all wait equally long */
     struct refund_call *first_refund, **last_refund;  /* that wait for a payment, oldest first */
+    struct look_call *first_look, **last_look;        /* likewise: that were not answered yet */
     struct breaker breaker;
     int64_t now_ms;
 };
 
-/* NULL when LIMIT_OPEN_SAGAS are open, or memory ran out. */
+/* NULL when LIMIT_OPEN_SAGAS are open, one on this reservation is, or memory ran out. */
 struct open_saga *open_saga_new(struct cashier *cashier, struct sale *sale, const struct id *reservation);
 /* Nobody waits any more. */
 void open_saga_end(struct open_saga *open);
@@ -105,8 +106,11 @@ void open_saga_answer_all(struct open_saga *open, const struct confirm_outcome *
 void open_saga_answer_refund(struct open_saga *open, enum result result);
 /* Why it came to nothing, in the fan's terms. */
 void open_saga_outcome_of_failure(struct open_saga *open, struct confirm_outcome *outcome);
-/* Tells who had the booking looked at what became of it. */
+/* Who has the booking looked at waits, for CASHIER_PATIENCE_MS at most; and is told what became of it. */
+void open_saga_add_look(struct open_saga *open, struct look_call *look);
 void open_saga_answer_looks(struct open_saga *open, enum result result);
+/* Tells who has waited longest that the gateway does not say. */
+void look_answer_silence(struct look_call *look);
 /* Answers who confirms what has come to nothing, though its saga still has money to give back. */
 void open_saga_tell_failure(struct open_saga *open, struct confirm_call *call);
 /* Tells who has waited longest that it is still pending. */

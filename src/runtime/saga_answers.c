@@ -94,7 +94,13 @@ void open_saga_tell_failure(struct open_saga *open, struct confirm_call *call) {
     confirm_answer(call);
 }
 
-static void answer_look(const struct booking *booking, struct look_call *look, enum result result) {
+static void answer_look(struct open_saga *open, struct look_call *look, enum result result) {
+    const struct booking *booking = &open->saga.booking;
+    *look->in_time = look->next_in_time;
+    if (look->next_in_time)
+        look->next_in_time->in_time = look->in_time;
+    else
+        open->cashier->last_look = look->in_time;
     look->result = result;
     look->booking.status = booking->status;
     look->booking.payment_state = booking->payment_state;
@@ -105,13 +111,34 @@ static void answer_look(const struct booking *booking, struct look_call *look, e
     look->done(look);
 }
 
+void open_saga_add_look(struct open_saga *open, struct look_call *look) {
+    struct cashier *cashier = open->cashier;
+    look->saga = open;
+    look->next = open->looks;
+    open->looks = look;
+    look->give_up_ms = cashier->now_ms + CASHIER_PATIENCE_MS;
+    look->next_in_time = NULL;
+    look->in_time = cashier->last_look;
+    *cashier->last_look = look;
+    cashier->last_look = &look->next_in_time;
+}
+
 void open_saga_answer_looks(struct open_saga *open, enum result result) {
     struct look_call *next, *look = open->looks;
     open->looks = NULL;
     for (; look; look = next) {
         next = look->next;
-        answer_look(&open->saga.booking, look, result);
+        answer_look(open, look, result);
     }
+}
+
+void look_answer_silence(struct look_call *look) {
+    struct open_saga *open = look->saga;
+    struct look_call **at = &open->looks;
+    while (*at != look)
+        at = &(*at)->next;
+    *at = look->next;
+    answer_look(open, look, RESULT_GATEWAY_UNAVAILABLE);
 }
 
 void open_saga_answer_refund(struct open_saga *open, enum result result) {
