@@ -112,6 +112,24 @@ test('an evening verifies, and a change of the audit, of a booking or of a reaso
   }
 });
 
+test('a payment that is said to be where the audit did not leave it is named', async () => {
+  // red when: the rows of the audit are held against the bookings, and not the bookings against the rows
+  const ann = `(SELECT booking_id FROM bookings WHERE user_id = '${ANN}')`;
+  const eve = `(SELECT booking_id FROM bookings WHERE user_id = '${EVE}' AND status = 'CONFIRMED')`;
+  for (const [change, named] of [
+    [`UPDATE bookings SET saga = 'CAPTURING', payment_state = 'AUTHORIZED' WHERE booking_id = ${ann}`, 'is said to be unpaid'],
+    [`UPDATE bookings SET saga = 'REFUNDING' WHERE booking_id = ${eve}`, 'which the audit says it has'],
+    [`UPDATE bookings SET saga = 'CANCELLED', status = 'CANCELLED', payment_state = 'VOIDED' WHERE booking_id = ${ann}`, 'cancelled with nothing to be given back'],
+    [`UPDATE bookings SET intent_id = (SELECT intent_id FROM bookings WHERE booking_id = ${eve}) WHERE booking_id = ${ann}`, 'is named by 2 bookings'],
+  ]) {
+    const folder = copy_of_data();
+    sql(folder, change);
+    const { code, stdout } = await run_onsale(['verify', '--data', folder]);
+    assert.ok(code === 1 && stdout.includes(named), `${change}: ${stdout}`);
+    remove_folder(folder);
+  }
+});
+
 test('a dry run says what would be erased and erases nothing', async () => {
   // red when: --dry-run writes
   const before = files_with(data, EVE);

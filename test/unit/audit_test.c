@@ -123,7 +123,7 @@ static void a_sound_ledger_has_no_differences(void **state) {
     if (findings.differences || findings.empty_checks)
         fail_msg("%s", findings.texts);
     assert_int_equal(findings.failed_checks, 0);
-    assert_int_equal(findings.checks, 28);
+    assert_int_equal(findings.checks, 29);
     world_remove(&world);
 }
 

@@ -194,7 +194,9 @@ static enum result erase_rows(struct forgetting *forgetting) {
          "WHERE user_id = ?1) OR data ->> 'user_id' = ?1",
          &erased->events},
         {"UPDATE admissions SET user_id = ?2 WHERE user_id = ?1", &erased->admissions},
-        {"UPDATE bookings SET user_id = ?2, salt = NULL, reason = iif(reason GLOB '*[^a-z0-9_]*', '', reason) "
+        {"UPDATE bookings SET user_id = ?2, salt = NULL, "
+         "reason = iif(reason GLOB '*[^a-z0-9_]*' OR EXISTS (SELECT 1 FROM audit AS a WHERE a.actor = 'operator' "
+         "AND a.booking_id = bookings.booking_id), '', reason) "
          "WHERE user_id = ?1",
          &erased->bookings},
     };

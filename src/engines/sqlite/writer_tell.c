@@ -307,7 +307,11 @@ enum result writer_tell_cancel(struct writer *writer, const struct ledger_comman
     json_member_bool(&detail, "sold", true);
     put_seats(&detail, booking, seat_ids, amounts);
     put_money(&detail, "refunded", booking->refunded, booking);
-    put_reason(&detail, booking);
+    /* An operator's reason is somebody's words, even where it is one that looks like a code. */
+    if (bytes_equal(command->actor, BYTES("operator")))
+        json_member_text(&detail, "reason", NULL);
+    else
+        put_reason(&detail, booking);
     struct act act = act_on_booking(command, whole ? "booking.cancelled" : "booking.seats_cancelled", before);
     if (!act.why.length && !is_code(booking->reason))
         act.why = bytes_of(booking->reason);
