@@ -144,6 +144,6 @@ export async function look_at(server, gateway, shows, told) {
 export async function verify_stopped(server, gateway) {
   server.child.kill('SIGTERM');
   assert.deepEqual(await server.ended, { code: 0, signal: null }, server.stderr);
-  const { code, stdout, stderr } = await run_onsale(['verify', '--data', server.data, '--payments'], { env: { ONSALE_PAYMENTS: gateway.base, ONSALE_PAYMENTS_KEY: gateway.secret } });
+  const { code, stdout, stderr } = await run_onsale(['verify', '--data', server.data, '--payments'], { env: { ONSALE_PAYMENTS: gateway.base, ONSALE_PAYMENTS_KEY: gateway.secret }, timeout_ms: 600_000 });
   assert.equal(code, 0, `verify: ${stdout}${stderr}`);
 }
