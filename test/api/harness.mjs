@@ -13,7 +13,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { request as http_request, Agent } from 'node:http';
-import { createConnection } from 'node:net';
+import { createConnection, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -137,6 +137,22 @@ const running = new Set();
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => process.exit(1));
 
+/* A free port that the kernel gives nobody who asks for any: whoever listens there can stop and come back, and nobody has
+ * taken it meanwhile. (A server that had would share it, by SO_REUSEPORT, and answer half of the calls.) */
+async function lasting_port() {
+  const [first] = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').split('\t').map(Number);
+  for (let i = 0; i < 100; i++) {
+    const port = 10_000 + Math.floor(Math.random() * (first - 10_000));
+    const probe = createServer();
+    const is_free = await new Promise((done) => probe.once('error', () => done(false)).listen(port, '127.0.0.1', () => done(true)));
+    if (is_free) {
+      await new Promise((done) => probe.close(done));
+      return port;
+    }
+  }
+  throw new Error(`no port is free between 10000 and ${first}`);
+}
+
 /* A gateway of one's own, which outlives a server that is killed and can be stopped apart from it:
  *
  *     const gateway = await Sandbox.start();
@@ -150,7 +166,7 @@ export class Sandbox {
     gateway.data = make_folder();
     gateway.args = args;
     gateway.env = env;
-    gateway.address = '127.0.0.1:0';
+    gateway.address = `127.0.0.1:${await lasting_port()}`;
     gateway.secret = 'sk_test_checks';
     await gateway.spawn();
     return gateway;

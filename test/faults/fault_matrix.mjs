@@ -63,7 +63,7 @@ const ways = {
   /* A fan pays. */
   buy: { act: (world) => world.buy() },
   /* The same, and the hold ends while the gateway has not answered. */
-  late: { show: { hold_seconds: 1, grace_seconds: 0 }, act: (world) => world.buy() },
+  late: { show: { hold_seconds: 1, grace_seconds: 0 }, act: (world) => world.buy(200) },
   /* The same, and it costs nothing. */
   free: { show: { amount: 0 }, act: (world) => world.buy() },
   /* The operator gives back what was sold: all, or a seat. */
@@ -134,8 +134,10 @@ class World {
 
   /* ---- what happens ---- */
 
-  async buy() {
+  /* `after_ms`: the card is looked for so long. */
+  async buy(after_ms = 0) {
     this.hold = await this.server.hold(this.show, ['A1', 'A2'], 'ann');
+    await sleep(after_ms);
     const { status, json } = await this.server.confirm(this.hold.reservation_id, this.token);
     if (status === 200) this.told.confirmed.set(json.booking_id, { seat_ids: ['A1', 'A2'] });
     return { status, json };
