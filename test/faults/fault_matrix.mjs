@@ -330,7 +330,7 @@ async function try_cell(cell) {
     return died ? 'died' : 'lived';
   } catch (fault) {
     if (fault instanceof NotReached && (await is_unlucky(world))) return 'again';
-    fault.message += `\n${world.server.stderr.split('\n').slice(-12).join('\n')}`;
+    fault.message += `; the server's end: ${JSON.stringify(world.server.exit)}, the gateway's: ${JSON.stringify(world.gateway.child.signalCode)}\n${world.server.stderr.split('\n').slice(-12).join('\n')}`;
     throw fault;
   } finally {
     await world.close();
