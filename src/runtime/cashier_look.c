@@ -104,7 +104,7 @@ static void begin_look(struct open_saga *open, bool by_operator) {
     open->saga.is_resumed = by_operator;
     open->is_sold = booking->confirmed_ms != 0;
     open->is_settled = booking->status == BOOKING_CANCELLED;
-    open->is_look = open->is_late = true;
+    open->is_look = true;
     open_saga_happen(open, SAGA_STARTED);
 }
 

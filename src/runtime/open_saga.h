@@ -26,7 +26,6 @@ struct open_saga {
     bool is_sold;              /* the fan has the seats */
     bool is_settled;           /* nothing was sold, and the hold has been told */
     bool is_look;              /* opened at the booking's end, to look whether the gateway agrees */
-    bool is_late;              /* taken up after it had been given up: its payment came late */
     struct id token_hash;
     char token[LIMIT_PAYMENT_TOKEN_BYTES + 1];
     uint32_t attempts_left;

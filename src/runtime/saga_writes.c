@@ -179,9 +179,10 @@ void open_saga_write_sale(struct open_saga *open) {
     open_saga_prepare(open, LEDGER_SELL);
     open->written.confirmed_ms = open->cashier->now_ms;
     open->command.booking.insert = open->saga.booking.amount == 0;
-    open->command.booking.late = open->is_late;
+    bool is_late = open->saga.booking.attempt > 1; /* it was taken up after it had been given up (saga.h) */
+    open->command.booking.late = is_late;
     if (!open->actor.length) /* the fan who confirms, or a payment that the gateway let through late */
-        open->command.actor = open->is_late ? BYTES("gateway") : BYTES("fan");
+        open->command.actor = is_late ? BYTES("gateway") : BYTES("fan");
     keep_answer(open, &(struct confirm_outcome){.result = RESULT_OK, .booking = open->written.id});
     open_saga_submit(open);
 }

@@ -86,6 +86,28 @@ test('two bookings of one reservation that are both unfinished do not keep the s
   }
 });
 
+test('a late payment that a crash interrupts takes no seat whose reservation was sold and given back meanwhile', async () => {
+  // red when: that a booking is late is forgotten over a restart, so that its reservation is sold a second time
+  const show = await server.show({ payment_attempts: 2 });
+  const { reservation_id } = await server.hold(show, ['A1']);
+  assert.equal((await server.confirm(reservation_id, 'tok_declined')).status, 402);
+  const [first] = await gateway.intents();
+  const { json: { booking_id } } = await server.confirm(reservation_id, 'tok_visa');
+  await server.settled(booking_id, 'CAPTURED', 'CONFIRMED');
+  const refund = await server.admin('POST', `/api/v1/admin/bookings/${booking_id}/refund`, { body: { reason: 'fell ill' } });
+  assert.equal(refund.status, 200);
+  await server.settled(booking_id, 'REFUNDED', 'CANCELLED');
+  await server.kill();
+  const { json } = await gateway.call(`payment_intents/${first.id}/confirm`, { payment_method: 'pm_card_visa' });
+  assert.equal(json.status, 'requires_capture');
+  change_ledger(`UPDATE bookings SET saga = 'CONFIRMING', status = 'PENDING', payment_state = 'AUTHORIZED', attempt = 2,
+    fence = fence + 2000 WHERE booking_id = '${uuid_of(first.metadata.booking_id)}'`);
+  server.exit = undefined;
+  await server.spawn();
+  await server.settled(first.metadata.booking_id, 'VOIDED', 'CANCELLED');
+  assert.equal((await server.seats(show)).A1, 'AVAILABLE');
+});
+
 test('who gives a hint while the gateway is silent is told to give it again, and a stop waits for nobody', async () => {
   // red when: a webhook is kept waiting for as long as the gateway is silent
   const show = await server.show();
