@@ -41,16 +41,7 @@ static enum saga_action payment_came_late(struct saga *saga, enum payment_state 
     return SAGA_DO_TAKE_SEATS;
 }
 
-/* Nobody can say, for now. The next hint, or the next human, asks again. */
-static enum saga_action look_later(struct saga *saga, int64_t now_ms, uint64_t jitter) {
-    if (saga->tries >= TRIES_OF_A_LOOK) {
-        saga->looked_in_vain = true;
-        return SAGA_DO_END;
-    }
-    return saga_wait(saga, SAGA_DO_RETRIEVE, now_ms, jitter);
-}
-
-static enum saga_action in_cancelled(struct saga *saga, enum saga_event event, int64_t now_ms, uint64_t jitter) {
+static enum saga_action in_cancelled(struct saga *saga, enum saga_event event) {
     struct booking *booking = &saga->booking;
     switch (event) {
     case SAGA_AUTHORIZED:
@@ -67,16 +58,12 @@ static enum saga_action in_cancelled(struct saga *saga, enum saga_event event, i
         return leave_end(saga, SAGA_CONFIRMING, NULL);
     case SAGA_SEAT_LOST:
         return undo_late_payment(saga, booking->payment_state, "seat_unavailable");
-    case SAGA_NOT_SENT:
-    case SAGA_UNKNOWN:
-    case SAGA_INTENT_BUSY:
-        return look_later(saga, now_ms, jitter);
     default:
         return SAGA_DO_END;
     }
 }
 
-static enum saga_action in_done(struct saga *saga, enum saga_event event, int64_t now_ms, uint64_t jitter) {
+static enum saga_action in_done(struct saga *saga, enum saga_event event) {
     switch (event) {
     case SAGA_CAPTURED:
         if (saga->already_refunded > saga->booking.refunded)
@@ -87,25 +74,17 @@ static enum saga_action in_done(struct saga *saga, enum saga_event event, int64_
     case SAGA_INTENT_UNPAID:
     case SAGA_INTENT_NEEDS_FAN:
         return saga_review(saga, "not_captured_at_gateway");
-    case SAGA_NOT_SENT:
-    case SAGA_UNKNOWN:
-    case SAGA_INTENT_BUSY:
-        return look_later(saga, now_ms, jitter);
     default:
         return SAGA_DO_END;
     }
 }
 
-static enum saga_action in_refunded(struct saga *saga, enum saga_event event, int64_t now_ms, uint64_t jitter) {
+static enum saga_action in_refunded(struct saga *saga, enum saga_event event) {
     switch (event) {
     case SAGA_CAPTURED:
         return saga->already_refunded < saga->booking.refunded ? saga_review(saga, "refund_missing") : SAGA_DO_END;
     case SAGA_AUTHORIZED:
         return undo_late_payment(saga, PAYMENT_STATE_AUTHORIZED, NULL);
-    case SAGA_NOT_SENT:
-    case SAGA_UNKNOWN:
-    case SAGA_INTENT_BUSY:
-        return look_later(saga, now_ms, jitter);
     default:
         return SAGA_DO_END;
     }
@@ -143,7 +122,7 @@ static enum saga_action resume_unsold(struct saga *saga, enum saga_event event) 
     return leave_end(saga, SAGA_CANCELLING, NULL);
 }
 
-static enum saga_action in_review(struct saga *saga, enum saga_event event, int64_t now_ms, uint64_t jitter) {
+static enum saga_action in_review(struct saga *saga, enum saga_event event) {
     switch (event) {
     case SAGA_CAPTURED:
     case SAGA_AUTHORIZED:
@@ -151,25 +130,32 @@ static enum saga_action in_review(struct saga *saga, enum saga_event event, int6
     case SAGA_INTENT_UNPAID:
     case SAGA_INTENT_NEEDS_FAN:
         return saga->booking.status == BOOKING_CONFIRMED ? resume_sold(saga, event) : resume_unsold(saga, event);
-    case SAGA_NOT_SENT:
-    case SAGA_UNKNOWN:
-    case SAGA_INTENT_BUSY:
-        return look_later(saga, now_ms, jitter);
     default:
         return SAGA_DO_END;
     }
 }
 
+/* Nobody can say, for now. The next hint, or the next human, asks again. */
+static enum saga_action look_later(struct saga *saga, int64_t now_ms, uint64_t jitter) {
+    if (saga->tries >= TRIES_OF_A_LOOK) {
+        saga->looked_in_vain = true;
+        return SAGA_DO_END;
+    }
+    return saga_wait(saga, SAGA_DO_RETRIEVE, now_ms, jitter);
+}
+
 enum saga_action saga_at_end(struct saga *saga, enum saga_event event, int64_t now_ms, uint64_t jitter) {
+    if (event == SAGA_NOT_SENT || event == SAGA_UNKNOWN || event == SAGA_INTENT_BUSY)
+        return look_later(saga, now_ms, jitter);
     switch (saga->booking.saga) {
     case SAGA_DONE:
-        return in_done(saga, event, now_ms, jitter);
+        return in_done(saga, event);
     case SAGA_CANCELLED:
-        return in_cancelled(saga, event, now_ms, jitter);
+        return in_cancelled(saga, event);
     case SAGA_REFUNDED:
-        return in_refunded(saga, event, now_ms, jitter);
+        return in_refunded(saga, event);
     case SAGA_REVIEW:
-        return in_review(saga, event, now_ms, jitter);
+        return in_review(saga, event);
     default:
         impossible("it has ended");
     }
