@@ -70,7 +70,7 @@ static void write_blocking(struct call *call, struct blocking *blocking) {
     }
 }
 
-static bool read_reason(struct call *call, const json_t *document, char *reason) {
+static bool read_optional_reason(struct call *call, const json_t *document, char *reason) {
     const json_t *member = json_object_get(document, "reason");
     if (!member || json_is_null(member))
         return true;
@@ -102,7 +102,7 @@ static bool read_blocking(struct call *call, struct blocking *blocking) {
     if (!call_read_json(call, &document))
         return false;
     bool understood = read_seats(call, document, "seat_ids", most, blocking->seats, &blocking->count) &&
-                      read_reason(call, document, blocking->reason) && are_different(call, blocking);
+                      read_optional_reason(call, document, blocking->reason) && are_different(call, blocking);
     json_decref(document);
     return understood;
 }

@@ -48,7 +48,7 @@ static void read_on_clerk(struct clerk_job *job, struct ledger_reader *reader) {
     struct call *call = call_of_job(job);
     struct booking *booking = malloc(sizeof *booking);
     struct buffer storage;
-    buffer_init(&storage, 1024 * 1024);
+    buffer_init(&storage, BOOKING_STORAGE_BYTES);
     enum result result =
         booking ? call->api->ledger->read_booking(reader, &call->subject, booking, &storage) : RESULT_OVERLOADED;
     if (result == RESULT_OK) {
@@ -113,7 +113,7 @@ static void look_up_booking(struct clerk_job *job, struct ledger_reader *reader)
     struct call *call = call_of_job(job);
     struct booking *booking = malloc(sizeof *booking);
     struct buffer storage;
-    buffer_init(&storage, 1024 * 1024);
+    buffer_init(&storage, BOOKING_STORAGE_BYTES);
     enum result result =
         booking ? call->api->ledger->read_booking_of(reader, &call->subject, booking, &storage) : RESULT_OVERLOADED;
     if (result == RESULT_OK) {

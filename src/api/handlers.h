@@ -16,6 +16,12 @@ MUST_USE bool read_user(struct call *call, const json_t *document, struct user_i
 MUST_USE bool read_seats(struct call *call, const json_t *document, const char *key, uint32_t most, uint32_t *seats,
                          uint32_t *count);
 
+/* A member "reason", which an operator's act on somebody's booking needs. False: refused, and answered. */
+MUST_USE bool read_reason(struct call *call, const json_t *document, char reason[static PAYMENT_CODE_BYTES]);
+
+/* The most that the texts of a booking's row take, as the ledger reads it. */
+#define BOOKING_STORAGE_BYTES (1024 * 1024)
+
 /* Refuses with the seats that it is about. */
 void refuse_seats(struct call *call, enum result result, uint32_t count, const uint32_t *seats);
 

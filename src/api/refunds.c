@@ -10,7 +10,6 @@
 #include <stdlib.h>
 
 #define PATIENCE_MS 5000 /* that a payment under way is waited for */
-#define STORAGE_BYTES (1024 * 1024)
 
 struct refund {
     struct refund_call refund;
@@ -89,14 +88,14 @@ static bool read_part(struct call *call, const json_t *document, struct refund_c
     return true;
 }
 
-static bool read_reason(struct call *call, const json_t *document, struct refund_call *refund) {
-    const json_t *reason = json_object_get(document, "reason");
-    if (!json_is_string(reason) || json_string_length(reason) < 1 ||
-        json_string_length(reason) >= sizeof refund->reason) {
+bool read_reason(struct call *call, const json_t *document, char reason[static PAYMENT_CODE_BYTES]) {
+    const json_t *member = json_object_get(document, "reason");
+    size_t length = json_string_length(member);
+    if (!json_is_string(member) || length < 1 || length >= PAYMENT_CODE_BYTES) {
         call_refuse_field(call, "/reason", "a reason is needed: a text of 1 to 63 bytes");
         return false;
     }
-    memcpy(refund->reason, json_string_value(reason), json_string_length(reason) + 1);
+    memcpy(reason, json_string_value(member), length + 1);
     return true;
 }
 
@@ -121,7 +120,7 @@ static bool read_refund(struct call *call, struct refund_call *refund) {
     json_t *document = NULL;
     if ((!refund->by_fan || call->body.length) && !call_read_json(call, &document))
         return false;
-    bool understood = refund->by_fan || read_reason(call, document, refund);
+    bool understood = refund->by_fan || read_reason(call, document, refund->reason);
     if (understood && document)
         understood = read_part(call, document, refund);
     json_decref(document);
@@ -165,7 +164,7 @@ static void begin_refund(struct clerk_job *job, struct ledger_reader *reader) {
         return;
     }
     struct refund_call *inner = &refund->refund;
-    buffer_init(&inner->storage, STORAGE_BYTES);
+    buffer_init(&inner->storage, BOOKING_STORAGE_BYTES);
     refund->call = call;
     inner->by_fan = is_by_fan(call);
     enum result result = api->ledger->read_booking(reader, &call->subject, &inner->booking, &inner->storage);
