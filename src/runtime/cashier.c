@@ -90,14 +90,7 @@ static void begin(struct cashier *cashier, struct confirm_call *call) {
     open->token_hash = call->token_hash;
     memcpy(open->token, call->token, sizeof open->token);
     open_saga_add_waiter(open, call);
-    open->step = (struct hold_step_call){.show = call->sale->show,
-                                         .step = HOLD_STEP_BEGIN_PAYMENT,
-                                         .reservation = call->reservation,
-                                         .booking = open->saga.booking.id,
-                                         .now_ms = cashier->now_ms,
-                                         .context = open,
-                                         .done = payment_begun};
-    cashier->with.holds->step(cashier->with.holds->engine, &open->step);
+    open_saga_step_hold(open, HOLD_STEP_BEGIN_PAYMENT, false, payment_begun);
 }
 
 /* Somebody confirms what is being paid, was sold a moment ago, or is being given back. */

@@ -8,7 +8,6 @@
 #include "base/container.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "net/reactor.h"
 #include "runtime/open_saga.h"
 
 #include <stdio.h>
@@ -19,53 +18,9 @@
 #define UNDRIVEN_AT_ONCE 64 /* taken up in one look */
 #define LOOK_STORAGE_BYTES (1024 * 1024)
 
-/* The journal forgot the hold of a booking that is being paid: it is made anew from the booking. */
-static enum result restore_hold(struct open_saga *open, int64_t now_ms) {
-    const struct booking *booking = &open->saga.booking;
-    struct show *show = open->sale->show;
-    struct hold hold = {.reservation = booking->reservation,
-                        .fence = booking->fence,
-                        .taken_ms = booking->created_ms,
-                        .deadline_ms = now_ms,
-                        .store_deadline_ms = now_ms,
-                        .amount = booking->amount,
-                        .seat_count = booking->seat_count,
-                        .user = booking->user};
-    uint32_t slot;
-    show_lock(show);
-    enum result result = hold_find(show, &booking->reservation) == HOLD_NO_SLOT
-                             ? hold_restore(show, &hold, open->seats, &slot)
-                             : RESULT_OK;
-    show_unlock(show);
-    return result;
-}
-
-static void hold_is_pinned(struct hold_step_call *step) {
-    struct open_saga *open = step->context;
-    if (step->result == RESULT_OK)
-        open->store_deadline_ms = step->hold.store_deadline_ms;
-    else
-        log_warn("a seat whose payment is open is not held; the ledger will decide",
-                 LOG_STRING("result", result_name(step->result)));
-}
-
-static void pin_hold(struct open_saga *open, int64_t now_ms) {
-    struct hold_store *holds = open->cashier->with.holds;
-    if (restore_hold(open, now_ms) != RESULT_OK)
-        log_warn("the hold of an open payment cannot be put back: somebody else has a seat");
-    open->step = (struct hold_step_call){.show = open->sale->show,
-                                         .step = HOLD_STEP_BEGIN_PAYMENT,
-                                         .reservation = open->saga.booking.reservation,
-                                         .booking = open->saga.booking.id,
-                                         .recovering = true,
-                                         .now_ms = now_ms,
-                                         .context = open,
-                                         .done = hold_is_pinned};
-    holds->step(holds->engine, &open->step);
-}
-
 enum result cashier_adopt(struct cashier *cashier, const struct booking *booking, int64_t now_ms) {
     struct sale *sale = sale_find(cashier->with.sales, &booking->show_id);
+    cashier->now_ms = now_ms;
     if (!sale)
         return RESULT_SHOW_NOT_FOUND;
     struct open_saga *open = open_saga_new(cashier, sale, &booking->reservation);
@@ -79,7 +34,7 @@ enum result cashier_adopt(struct cashier *cashier, const struct booking *booking
         return RESULT_UNKNOWN_SEAT;
     }
     if (!open->is_sold)
-        pin_hold(open, now_ms);
+        open_saga_pin_hold(open);
     if (booking->saga == SAGA_REVIEW && cashier->with.holds->immediate) {
         open_saga_end(open); /* its hold is pinned; a human, or a hint, will open it again */
         return RESULT_OK;

@@ -1,5 +1,5 @@
-/* One saga, driven: it opens, does what saga_step() says, sleeps, ends. saga_writes.c has what it writes,
- * saga_answers.c who waits for it. */
+/* One saga, driven: it opens, does what saga_step() says, sleeps, ends. saga_holds.c has its hold, saga_writes.c what
+ * it writes, saga_answers.c who waits for it. */
 #include "runtime/open_saga.h"
 #include "base/clock.h"
 #include "base/container.h"
@@ -13,7 +13,6 @@
 #include <stdlib.h>
 
 #define RETRIES_PER_SECOND 200
-#define RETAKEN_FOR_MS 60000
 
 void open_saga_happen(struct open_saga *open, enum saga_event event) {
     open_saga_act(open, saga_step(&open->saga, event, open->cashier->now_ms, random_u64()));
@@ -129,55 +128,6 @@ static void call_gateway(struct open_saga *open, enum saga_action action) {
     payments->submit(payments->engine, &open->call);
 }
 
-static void seats_are_pinned(struct hold_step_call *step) {
-    struct open_saga *open = step->context;
-    open_saga_happen(open, step->result == RESULT_OK ? SAGA_SEATS_TAKEN : SAGA_SEAT_LOST);
-}
-
-/* A payment came through that had been given up: its seats are held for it again, if nobody else has them. */
-static void take_seats_again(struct open_saga *open) {
-    struct booking *booking = &open->saga.booking;
-    struct show *show = open->sale->show;
-    int64_t now_ms = open->cashier->now_ms;
-    uint32_t slot;
-    show_lock(show);
-    struct hold hold = {.reservation = booking->reservation,
-                        .fence = show_draw_fence(show),
-                        .taken_ms = now_ms,
-                        .deadline_ms = now_ms,
-                        .store_deadline_ms = now_ms + RETAKEN_FOR_MS, /* until it is pinned */
-                        .amount = booking->amount,
-                        .seat_count = booking->seat_count,
-                        .user = booking->user};
-    slot = hold_find(show, &booking->reservation);
-    bool is_kept = slot != HOLD_NO_SLOT && hold_at(show, slot)->state == HOLD_HELD;
-    enum result result = RESULT_OK;
-    if (is_kept) { /* for another try: this payment takes it, and leaves it to the fan if it comes to nothing after all
-                    */
-        uint32_t attempts = show_settings(show)->payment_attempts, begun = hold_at(show, slot)->payments_begun;
-        open->attempts_left = attempts > begun ? attempts - begun : 0;
-    } else {
-        result = hold_retake(show, &hold, open->seats, &slot);
-    }
-    if (result == RESULT_OK)
-        booking->fence = hold_at(show, slot)->fence;
-    show_unlock(show);
-    open->is_settled = result != RESULT_OK;
-    if (result != RESULT_OK) {
-        open_saga_happen(open, SAGA_SEAT_LOST);
-        return;
-    }
-    open->step = (struct hold_step_call){.show = show,
-                                         .step = HOLD_STEP_BEGIN_PAYMENT,
-                                         .reservation = booking->reservation,
-                                         .booking = booking->id,
-                                         .recovering = true,
-                                         .now_ms = now_ms,
-                                         .context = open,
-                                         .done = seats_are_pinned};
-    open->cashier->with.holds->step(open->cashier->with.holds->engine, &open->step);
-}
-
 /* When the wait is over. Where so many wait that they would ask the gateway more often than RETRIES_PER_SECOND
  * together, each waits longer, but for those whose fan is there: a gateway in trouble costs everybody else a few
  * hundredths of a core, and is not pushed further down (bench: open_sagas). */
@@ -213,7 +163,7 @@ void open_saga_act(struct open_saga *open, enum saga_action action) {
         open_saga_write_capture_refused(open);
         break;
     case SAGA_DO_TAKE_SEATS:
-        take_seats_again(open);
+        open_saga_take_seats_again(open);
         break;
     case SAGA_DO_WAIT:
         open->waiting = true;

@@ -80,6 +80,17 @@ void open_saga_fire(struct open_saga *open);
 /* Until `at_ms`, or the hold's store deadline. */
 void open_saga_sleep(struct open_saga *open, int64_t at_ms);
 
+/* saga_holds.c. Does a step to the hold of the saga's reservation. `recovering`: deadlines do not count. */
+void open_saga_step_hold(struct open_saga *open, enum hold_step step, bool recovering,
+                         void (*done)(struct hold_step_call *step));
+/* Sold; or its payment came to nothing: kept for the fan, or ended. */
+void open_saga_sell_hold(struct open_saga *open);
+void open_saga_end_hold(struct open_saga *open, bool keep);
+/* After a restart: the hold of an open payment is pinned, made anew where the journal forgot it. */
+void open_saga_pin_hold(struct open_saga *open);
+/* SAGA_DO_TAKE_SEATS. */
+void open_saga_take_seats_again(struct open_saga *open);
+
 /* saga_writes.c. Prepares the command that writes the booking as it is now, in the state saga.target. */
 void open_saga_prepare(struct open_saga *open, enum ledger_kind kind);
 /* Hands it to the ledger; again and again where the ledger is full. */

@@ -28,42 +28,11 @@ static bool hold_is_kept(const struct open_saga *open, const struct confirm_outc
     return outcome->result == RESULT_GATEWAY_UNAVAILABLE;
 }
 
-static void step_done(struct hold_step_call *step) {
-    if (step->result != RESULT_OK)
-        log_warn("a hold was gone when its payment ended", LOG_STRING("result", result_name(step->result)));
-}
-
-/* The seats are sold in the ledger, whoever holds them here: after a crash the journal may have brought back a hold
- * that had ended, in place of the one that was paid. */
-static void sale_is_told(struct hold_step_call *step) {
-    struct open_saga *open = step->context;
-    const struct booking *booking = &open->saga.booking;
-    if (step->result == RESULT_OK)
-        return;
-    log_warn("what was sold had no hold any more", LOG_STRING("result", result_name(step->result)));
-    show_lock(open->sale->show);
-    for (uint32_t i = 0; i < booking->seat_count; i++)
-        show_load_seat(open->sale->show, open->seats[i], SEAT_BOOKED, booking->fence + 1, &booking->user);
-    show_unlock(open->sale->show);
-}
-
-static void step_hold(struct open_saga *open, enum hold_step step) {
-    struct hold_store *holds = open->cashier->with.holds;
-    open->step = (struct hold_step_call){.show = open->sale->show,
-                                         .step = step,
-                                         .reservation = open->saga.booking.reservation,
-                                         .booking = open->saga.booking.id,
-                                         .now_ms = open->cashier->now_ms,
-                                         .context = open,
-                                         .done = step == HOLD_STEP_SELL ? sale_is_told : step_done};
-    holds->step(holds->engine, &open->step);
-}
-
 static void seats_are_sold(struct open_saga *open) {
     const struct booking *booking = &open->saga.booking;
     open->is_sold = true;
     open->store_deadline_ms = INT64_MAX;
-    step_hold(open, HOLD_STEP_SELL);
+    open_saga_sell_hold(open);
     metric_add(METRIC_BOOKINGS_CONFIRMED, 1);
     metric_add(METRIC_TICKETS_SOLD, booking->seat_count);
     struct room *room = atomic_load(&open->sale->room);
@@ -78,7 +47,7 @@ static void nothing_is_sold(struct open_saga *open) {
     assert(outcome); /* half a kilobyte; without it no answer can be made at all */
     open_saga_outcome_of_failure(open, outcome);
     bool keep = hold_is_kept(open, outcome);
-    step_hold(open, keep ? HOLD_STEP_KEEP : HOLD_STEP_DECLINE);
+    open_saga_end_hold(open, keep);
     metric_add(METRIC_BOOKINGS_CANCELLED, 1);
     open_saga_answer_all(open, outcome);
     free(outcome);
@@ -253,7 +222,7 @@ static const char *const written_points[SAGA_STATE_COUNT] = {
 /* What we took the booking for was out of date. If its hold was pinned for that, it is as it was before. */
 static void let_hold_go_on(struct open_saga *open) {
     if (!open->is_sold && !open->is_settled)
-        step_hold(open, HOLD_STEP_KEEP);
+        open_saga_end_hold(open, true);
 }
 
 /* On the cashier's thread. */
