@@ -69,15 +69,20 @@ static enum result put_under_way(struct idempotency *idempotency, struct call *c
     return result;
 }
 
-/* The look is over: those that waited for it. */
-static struct call *take_waiting(struct idempotency *idempotency, const struct id *key) {
+/* The look is over: those that waited for it. Only where nothing was found is the key under way any longer: between the
+ * two, who comes would be told that the first call still runs. */
+static struct call *end_look(struct idempotency *idempotency, const struct id *key, bool goes_on) {
     pthread_mutex_lock(&idempotency->lock);
     struct under_way *first = id_map_find(&idempotency->keys, key);
     assert(first);
     struct call *waiting = first->waiting;
     first->waiting = NULL;
     first->looks_up = false;
+    if (!goes_on)
+        id_map_remove(&idempotency->keys, key);
     pthread_mutex_unlock(&idempotency->lock);
+    if (!goes_on)
+        free(first);
     return waiting;
 }
 
@@ -185,7 +190,7 @@ static void tell_waiting(struct call *call, enum result result, const struct kep
     }
 }
 
-/* The first is told last: its key is ended before it is answered, and what it does ends what the others were told. */
+/* The first is told last: what it does ends what the others were told. */
 static void tell_first(struct call *call, enum result result, const struct kept_answer *answer) {
     struct hold_answer_key key = call->answer_key;
     if (result == RESULT_NOT_FOUND) {
@@ -193,7 +198,6 @@ static void tell_first(struct call *call, enum result result, const struct kept_
         call_on_reactor(call, go_on);
         return;
     }
-    idempotency_end(call->api->idempotency, &key.key);
     call->answer_key = (struct hold_answer_key){0};
     if (result != RESULT_OK) {
         call_on_reactor(call, refuse_unreadable);
@@ -218,7 +222,7 @@ static void look_up(struct clerk_job *job, struct ledger_reader *reader) {
     if (result == RESULT_OK && answer.created_ms + IDEMPOTENCY_KEEP_MS < call->now_ms)
         result = RESULT_NOT_FOUND;
     answer.body = buffer_bytes(&call->answer);
-    struct call *next, *waiting = take_waiting(api->idempotency, &call->answer_key.key);
+    struct call *next, *waiting = end_look(api->idempotency, &call->answer_key.key, result == RESULT_NOT_FOUND);
     for (; waiting; waiting = next) {
         next = waiting->next_waiting;
         tell_waiting(waiting, result, &answer, &first_body);
