@@ -27,6 +27,12 @@ struct clerk_job {
                 struct ledger_reader *reader); /* on the clerk's thread; the job is the runner's again */
 };
 
+/* A call that waits in one of the cashier's lists, oldest first, and not beyond a time. Private to the cashier. */
+struct waiting {
+    struct waiting *next, **link;
+    int64_t give_up_ms;
+};
+
 /* A fan pays for a reservation. The cashier answers by sending `envelope` to the exchange's reactor. */
 struct confirm_call {
     struct envelope envelope;
@@ -45,9 +51,8 @@ struct confirm_call {
 
     /* private to the cashier */
     void *cashier;
-    int64_t give_up_ms;
-    struct confirm_call *next_waiter;             /* on the same saga */
-    struct confirm_call *next_in_time, **in_time; /* in the list of those that wait, oldest first */
+    struct waiting waiting;
+    struct confirm_call *next_waiter; /* on the same saga */
     void *saga;
 };
 
@@ -91,10 +96,9 @@ struct look_call {
                            review); GATEWAY_UNAVAILABLE (it does not say); OVERLOADED; LEDGER_UNAVAILABLE */
 
     /* private to the cashier */
-    int64_t give_up_ms;
+    struct waiting waiting;
+    struct look_call *next; /* at the same saga */
     void *saga;
-    struct look_call *next;                    /* at the same saga */
-    struct look_call *next_in_time, **in_time; /* in the list of those that wait, oldest first */
 };
 
 struct api_services {

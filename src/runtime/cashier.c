@@ -175,21 +175,14 @@ static void fire_timers(struct cashier *cashier) {
     }
 }
 
-static void lose_patience(struct cashier *cashier, bool all) {
-    while (cashier->first_waiter && (all || cashier->first_waiter->give_up_ms <= cashier->now_ms))
-        confirm_answer_pending(cashier->first_waiter);
-    /* The gateway gives its hints again, and a human asks again; the sagas go on. */
-    while (cashier->first_look && (all || cashier->first_look->give_up_ms <= cashier->now_ms))
-        look_answer_silence(cashier->first_look);
-}
-
 static int next_wait_ms(const struct cashier *cashier) {
     int64_t next = cashier->now_ms + LONGEST_SLEEP_MS;
     const struct deadline *first = deadlines_first(&cashier->timers);
     if (first && first->at_ms < next)
         next = first->at_ms;
-    if (cashier->first_waiter && cashier->first_waiter->give_up_ms < next)
-        next = cashier->first_waiter->give_up_ms;
+    const struct waiting *waiting = cashier->confirms_waiting.first;
+    if (waiting && waiting->give_up_ms < next)
+        next = waiting->give_up_ms;
     return next > cashier->now_ms ? (int)(next - cashier->now_ms) : 0;
 }
 
@@ -200,12 +193,12 @@ static void *work(void *context) {
         cashier->now_ms = clock_now_ms();
         mailbox_open_all(&cashier->mailbox, cashier);
         fire_timers(cashier);
-        lose_patience(cashier, false);
+        cashier_lose_patience(cashier, false);
         cashier_give_up_refunds(cashier, false);
         payments->run(payments->engine, next_wait_ms(cashier));
     }
     mailbox_open_all(&cashier->mailbox, cashier);
-    lose_patience(cashier, true);
+    cashier_lose_patience(cashier, true);
     cashier_give_up_refunds(cashier, true);
     return NULL;
 }
@@ -220,10 +213,10 @@ enum result cashier_new(const struct cashier_settings *settings, struct cashier 
     if (!made)
         return RESULT_OVERLOADED;
     made->with = *settings;
-    made->last_waiter = &made->first_waiter;
+    made->confirms_waiting.last = &made->confirms_waiting.first;
+    made->looks_waiting.last = &made->looks_waiting.first;
     made->now_ms = clock_now_ms();
     made->last_refund = &made->first_refund;
-    made->last_look = &made->first_look;
     breaker_init(&made->breaker);
     pthread_mutex_init(&made->drives_lock, NULL);
     mailbox_init(&made->mailbox, wake, made);

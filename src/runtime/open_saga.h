@@ -42,6 +42,11 @@ struct open_saga {
     struct open_saga *next_free;
 };
 
+/* Oldest first: all wait equally long. */
+struct waiting_list {
+    struct waiting *first, **last;
+};
+
 struct cashier {
     /* set once */
     struct cashier_settings with;
@@ -59,9 +64,8 @@ struct cashier {
     /* owned by the cashier's thread */
     struct deadlines timers;
     struct open_saga *free;
-    struct confirm_call *first_waiter, **last_waiter; /* oldest first: all wait equally long */
-    struct refund_call *first_refund, **last_refund;  /* that wait for a payment, oldest first */
-    struct look_call *first_look, **last_look;        /* likewise: that were not answered yet */
+    struct waiting_list confirms_waiting, looks_waiting;
+    struct refund_call *first_refund, **last_refund; /* that wait for a payment, oldest first */
     struct breaker breaker;
     int64_t now_ms;
 };
@@ -109,7 +113,8 @@ void open_saga_look_again(struct open_saga *open);
  */
 MUST_USE bool open_saga_find_seats(struct open_saga *open);
 
-/* saga_answers.c. */
+/* saga_answers.c. Whoever has waited too long (`all`: everybody) is told what can be said by now; the sagas go on. */
+void cashier_lose_patience(struct cashier *cashier, bool all);
 void confirm_answer(struct confirm_call *call);
 void open_saga_add_waiter(struct open_saga *open, struct confirm_call *call);
 void open_saga_answer_all(struct open_saga *open, const struct confirm_outcome *outcome);
@@ -119,8 +124,7 @@ void open_saga_outcome_of_failure(struct open_saga *open, struct confirm_outcome
 /* Who has the booking looked at waits, for CASHIER_PATIENCE_MS at most; and is told what became of it. */
 void open_saga_add_look(struct open_saga *open, struct look_call *look);
 void open_saga_answer_looks(struct open_saga *open, enum result result);
-/* Tells who has waited longest that the gateway does not say. */
-void look_answer_silence(struct look_call *look);
+
 /* Answers who confirms what has come to nothing, though its saga still has money to give back. */
 void open_saga_tell_failure(struct open_saga *open, struct confirm_call *call);
 /* Tells who has waited longest that it is still pending. */

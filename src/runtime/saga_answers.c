@@ -1,8 +1,9 @@
 /* Who waits for a saga, and what they are told.
  *
- * Each fan who confirms waits in two lists: of the saga, and of all who wait, oldest first, so that who has waited
- * CASHIER_PATIENCE_MS is found at its head and told PENDING. */
+ * Each fan who confirms, and whoever has a booking looked at, waits in two lists: of the saga, and of all who wait,
+ * oldest first, so that who has waited CASHIER_PATIENCE_MS is found at its head and told what can be said by then. */
 #include "runtime/open_saga.h"
+#include "base/container.h"
 #include "net/reactor.h"
 
 #include <sodium.h>
@@ -16,31 +17,32 @@ void confirm_answer(struct confirm_call *call) {
     reactor_send(call->reactor, &call->envelope);
 }
 
-static void unlink_waiter(struct cashier *cashier, struct confirm_call *call) {
-    *call->in_time = call->next_in_time;
-    if (call->next_in_time)
-        call->next_in_time->in_time = call->in_time;
+static void wait_in(struct waiting_list *list, struct waiting *waiting, int64_t now_ms) {
+    *waiting = (struct waiting){.link = list->last, .give_up_ms = now_ms + CASHIER_PATIENCE_MS};
+    *list->last = waiting;
+    list->last = &waiting->next;
+}
+
+static void wait_no_more(struct waiting_list *list, struct waiting *waiting) {
+    *waiting->link = waiting->next;
+    if (waiting->next)
+        waiting->next->link = waiting->link;
     else
-        cashier->last_waiter = call->in_time;
+        list->last = waiting->link;
 }
 
 void open_saga_add_waiter(struct open_saga *open, struct confirm_call *call) {
-    struct cashier *cashier = open->cashier;
     call->saga = open;
     call->next_waiter = open->waiters;
     open->waiters = call;
-    call->give_up_ms = cashier->now_ms + CASHIER_PATIENCE_MS;
-    call->next_in_time = NULL;
-    call->in_time = cashier->last_waiter;
-    *cashier->last_waiter = call;
-    cashier->last_waiter = &call->next_in_time;
+    wait_in(&open->cashier->confirms_waiting, &call->waiting, open->cashier->now_ms);
 }
 
 void open_saga_answer_all(struct open_saga *open, const struct confirm_outcome *outcome) {
     while (open->waiters) {
         struct confirm_call *call = open->waiters;
         open->waiters = call->next_waiter;
-        unlink_waiter(open->cashier, call);
+        wait_no_more(&open->cashier->confirms_waiting, &call->waiting);
         call->outcome = *outcome;
         call->answer_kept = call == open->keeper;
         confirm_answer(call);
@@ -56,7 +58,7 @@ void confirm_answer_pending(struct confirm_call *call) {
     *at = call->next_waiter;
     if (open->keeper == call)
         open->keeper = NULL;
-    unlink_waiter(open->cashier, call);
+    wait_no_more(&open->cashier->confirms_waiting, &call->waiting);
     call->outcome = (struct confirm_outcome){.result = RESULT_OK, .pending = true, .booking = open->saga.booking.id};
     confirm_answer(call);
 }
@@ -96,11 +98,7 @@ void open_saga_tell_failure(struct open_saga *open, struct confirm_call *call) {
 
 static void answer_look(struct open_saga *open, struct look_call *look, enum result result) {
     const struct booking *booking = &open->saga.booking;
-    *look->in_time = look->next_in_time;
-    if (look->next_in_time)
-        look->next_in_time->in_time = look->in_time;
-    else
-        open->cashier->last_look = look->in_time;
+    wait_no_more(&open->cashier->looks_waiting, &look->waiting);
     look->result = result;
     look->booking.status = booking->status;
     look->booking.payment_state = booking->payment_state;
@@ -112,15 +110,10 @@ static void answer_look(struct open_saga *open, struct look_call *look, enum res
 }
 
 void open_saga_add_look(struct open_saga *open, struct look_call *look) {
-    struct cashier *cashier = open->cashier;
     look->saga = open;
     look->next = open->looks;
     open->looks = look;
-    look->give_up_ms = cashier->now_ms + CASHIER_PATIENCE_MS;
-    look->next_in_time = NULL;
-    look->in_time = cashier->last_look;
-    *cashier->last_look = look;
-    cashier->last_look = &look->next_in_time;
+    wait_in(&open->cashier->looks_waiting, &look->waiting, open->cashier->now_ms);
 }
 
 void open_saga_answer_looks(struct open_saga *open, enum result result) {
@@ -132,13 +125,23 @@ void open_saga_answer_looks(struct open_saga *open, enum result result) {
     }
 }
 
-void look_answer_silence(struct look_call *look) {
+/* The gateway does not say. */
+static void answer_silence(struct look_call *look) {
     struct open_saga *open = look->saga;
     struct look_call **at = &open->looks;
     while (*at != look)
         at = &(*at)->next;
     *at = look->next;
     answer_look(open, look, RESULT_GATEWAY_UNAVAILABLE);
+}
+
+void cashier_lose_patience(struct cashier *cashier, bool all) {
+    struct waiting *first;
+    while ((first = cashier->confirms_waiting.first) && (all || first->give_up_ms <= cashier->now_ms))
+        confirm_answer_pending(CONTAINER_OF(first, struct confirm_call, waiting));
+    /* The gateway gives its hints again, and a human asks again. */
+    while ((first = cashier->looks_waiting.first) && (all || first->give_up_ms <= cashier->now_ms))
+        answer_silence(CONTAINER_OF(first, struct look_call, waiting));
 }
 
 void open_saga_answer_refund(struct open_saga *open, enum result result) {
