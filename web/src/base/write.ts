@@ -1,0 +1,28 @@
+/* Money and times as the fan's language has them. */
+import { locale } from './language';
+
+export function write_money(minor_units: number, currency: string): string {
+  const format = new Intl.NumberFormat(locale, { style: 'currency', currency });
+  const digits = format.resolvedOptions().maximumFractionDigits ?? 2;
+  const value = minor_units / 10 ** digits;
+  /* Whole amounts without their zeros: prices of seats mostly are. */
+  return Number.isInteger(value) ? new Intl.NumberFormat(locale, { style: 'currency', currency, minimumFractionDigits: 0 }).format(value) : format.format(value);
+}
+
+export function write_date(time: string | number): string {
+  return new Date(time).toLocaleString(locale, { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric', hour: 'numeric', minute: '2-digit' });
+}
+
+export function write_day(time: string | number): string {
+  return new Date(time).toLocaleDateString(locale, { weekday: 'short', day: 'numeric', month: 'short', year: 'numeric' });
+}
+
+export function write_time(time: string | number): string {
+  return new Date(time).toLocaleTimeString(locale, { hour: 'numeric', minute: '2-digit' });
+}
+
+/* 9:05, of milliseconds; never below 0:00. */
+export function write_countdown(milliseconds: number): string {
+  const seconds = Math.max(0, Math.ceil(milliseconds / 1000));
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
+}
