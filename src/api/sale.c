@@ -1,4 +1,5 @@
 #include "api/sale.h"
+#include "api/plan_parts.h"
 #include "api/room.h"
 #include "base/clock.h"
 #include "base/panic.h"
@@ -110,6 +111,8 @@ enum result sale_new(const struct id *show_id, struct plan *plan, const struct s
     enum result result = made->show ? feed_new(made->show, &made->feed) : RESULT_OVERLOADED;
     if (result == RESULT_OK)
         result = make_plan_answer(made);
+    if (result == RESULT_OK)
+        result = plan_parts_new(plan, &made->plan_parts);
     if (result != RESULT_OK) {
         sale_free(made);
         return result;
@@ -125,6 +128,7 @@ void sale_free(struct sale *sale) {
     feed_free(sale->feed);
     if (sale->show)
         show_free(sale->show);
+    plan_parts_free(sale->plan_parts);
     plan_free(sale->plan);
     blob_drop(sale->plan_json);
     blob_drop(sale->plan_json_gzip);

@@ -44,6 +44,7 @@ struct sale_terms {
 
 struct room;
 struct sale_fault;
+struct plan_parts;
 
 struct sale {
     /* set once */
@@ -53,6 +54,7 @@ struct sale {
     struct blob *plan_json; /* what GET …/plan answers */
     struct blob *plan_json_gzip;
     char plan_etag[40];
+    struct plan_parts *plan_parts; /* the same in pieces */
     struct seat_feed *feed;
     int64_t created_ms;
     struct sale *next_with_tag; /* another show whose reservations carry the same tag */

@@ -1,5 +1,6 @@
 /* What is the same for every fan: shows, the plan, the seats. */
 #include "api/handlers.h"
+#include "api/plan_parts.h"
 #include "base/container.h"
 #include "base/hash.h"
 
@@ -64,17 +65,40 @@ void handle_admin_read_show(struct call *call) {
 }
 
 /* A show's plan never changes, and its hash is its name: a cache may keep it for good. */
-void handle_read_plan(struct call *call) {
+static void reply_plan(struct call *call, const struct plan_part *part, const char *etag) {
     struct prepared prepared = {.content_type = "application/json",
                                 .cache_control = "public, max-age=31536000, immutable",
-                                .etag = call->sale->plan_etag,
+                                .etag = etag,
                                 .gzip = call->takes_gzip};
     if (call_has_etag(call, prepared.etag)) {
         call_reply_not_modified(call, &prepared);
         return;
     }
-    prepared.body = blob_take(call->takes_gzip ? call->sale->plan_json_gzip : call->sale->plan_json);
+    prepared.body = blob_take(call->takes_gzip ? part->gzip : part->plain);
     call_reply_prepared(call, &prepared);
+}
+
+void handle_read_plan(struct call *call) {
+    const struct sale *sale = call->sale;
+    struct bytes name = http_query(call->query, "part");
+    if (!name.at) {
+        struct plan_part whole = {sale->plan_json, sale->plan_json_gzip};
+        reply_plan(call, &whole, sale->plan_etag);
+        return;
+    }
+    const struct plan_part *part;
+    char etag[64];
+    switch (plan_parts_find(sale->plan_parts, name, &part)) {
+    case RESULT_OK:
+        snprintf(etag, sizeof etag, "\"%.32s.%.*s\"", sale->plan_etag + 1, (int)name.length, name.at);
+        reply_plan(call, part, etag);
+        break;
+    case RESULT_NOT_FOUND:
+        call_refuse(call, RESULT_NOT_FOUND, "the plan has no such section");
+        break;
+    default:
+        call_refuse_field(call, "/part", "part has to be overview, or a section's number, counted from 0");
+    }
 }
 
 /* ---- seats ---- */

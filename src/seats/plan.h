@@ -100,6 +100,9 @@ void plan_free(struct plan *plan);
 /* Our full form, normalised. Every seat with its seat_id, number, x, y and category. */
 void plan_write(const struct plan *plan, struct buffer *out);
 
+/* A coordinate as plan_write() writes it, so that it reads back equal wherever it stands. */
+void plan_put_coordinate(struct json_writer *writer, float value);
+
 /* The seat's index, or PLAN_NO_SEAT. O(1). */
 uint32_t plan_find_seat(const struct plan *plan, struct bytes seat_id);
 /* The same for several: the memory is asked for all of them before the first is looked at. */

@@ -9,7 +9,7 @@
 #include <math.h>
 
 /* 12.5, -3, 0.07: the shortest of at most two decimals. Half the time of a 50,000-seat plan would be snprintf's. */
-static void put_hundredths(struct json_writer *writer, float value) {
+void plan_put_coordinate(struct json_writer *writer, float value) {
     int64_t hundredths = llround((double)value * 100);
     char text[24];
     size_t at = sizeof text;
@@ -38,8 +38,8 @@ static void put_outline(struct json_writer *writer, const struct plan_section *s
     json_open(writer, '[');
     for (uint32_t i = 0; i < section->outline_count; i++) {
         json_open(writer, '[');
-        put_hundredths(writer, section->outline[i].x);
-        put_hundredths(writer, section->outline[i].y);
+        plan_put_coordinate(writer, section->outline[i].x);
+        plan_put_coordinate(writer, section->outline[i].y);
         json_close(writer, ']');
     }
     json_close(writer, ']');
@@ -50,9 +50,9 @@ static void put_seat(struct json_writer *writer, const struct plan *plan, uint32
     json_member_string(writer, "seat_id", plan->seat_ids[seat]);
     json_member_string(writer, "number", plan->seat_numbers[seat]);
     json_key(writer, "x");
-    put_hundredths(writer, plan->positions[seat].x);
+    plan_put_coordinate(writer, plan->positions[seat].x);
     json_key(writer, "y");
-    put_hundredths(writer, plan->positions[seat].y);
+    plan_put_coordinate(writer, plan->positions[seat].y);
     json_member_string(writer, "category", plan->categories[plan->seat_category[seat]].name);
     if (plan_gap_after(plan, seat) && !last_of_row)
         json_member_bool(writer, "gap_after", true);
@@ -111,9 +111,9 @@ void plan_write(const struct plan *plan, struct buffer *out) {
     json_key(&writer, "focus");
     json_open(&writer, '{');
     json_key(&writer, "x");
-    put_hundredths(&writer, plan->focus.x);
+    plan_put_coordinate(&writer, plan->focus.x);
     json_key(&writer, "y");
-    put_hundredths(&writer, plan->focus.y);
+    plan_put_coordinate(&writer, plan->focus.y);
     json_close(&writer, '}');
     put_categories(&writer, plan);
     json_key(&writer, "sections");
