@@ -3,9 +3,8 @@
  *
  *     {"alg":"EdDSA","typ":"JWT","kid":"…"} . {"iss":"onsale","aud":show,"sub":user,"jti":…,"iat":…,"exp":…}
  *
- * Read strictly: exactly three parts of canonical base64url; in the header `alg` must be EdDSA and `kid` one of ours,
- * so that no token can choose how it is checked (RFC 8725); `crit` is refused. Ed25519 is deterministic: the same
- * claims give the same text again, so nothing is stored.
+ * Read strictly, as waitroom/jws.h says: no token can choose how it is checked, and a ticket (tickets/ticket.h) is no
+ * pass. Ed25519 is deterministic: the same claims give the same text again, so nothing is stored.
  *
  * jti: 32 hex digits, the place's number in the first 8, then 24 that only we can make (a MAC of show, number and
  * issue time under the generation's MAC key): a pass names its place.
@@ -17,9 +16,9 @@
 #ifndef ONSALE_WAITROOM_PASS_H
 #define ONSALE_WAITROOM_PASS_H
 
-#include "waitroom/keys.h"
+#include "waitroom/jws.h"
 
-#define PASS_LAST_S 253402300799 /* the end of the year 9999 */
+#define PASS_LAST_S JWS_LAST_S
 
 struct pass {
     struct id show_id;
