@@ -1,9 +1,12 @@
 /* What one push of a frame to many WebSockets costs the server: through a channel, and by a bare send() loop over the
- * very same sockets on the same thread, round by round, who is first changing. The clients are another process, which
- * reads between the rounds only, so that the thread's CPU time is that of sending; it counts every byte. And what a
- * member that lives adds to the server's resident memory. One JSON line a figure, over all rounds.
+ * very same sockets on the same thread, round by round, who is first changing.
  *
- * usage: push_bench [sockets] [rounds]
+ * The clients are another process, which counts every byte. For the costs it reads between the rounds only, so that the
+ * thread's CPU time is that of sending. For how long it takes until the last one has the frame it reads all the while:
+ * from the beginning of the push to the last client's last byte. And what a member that lives adds to the server's
+ * resident memory. One JSON line a figure, over all rounds.
+ *
+ * usage: push_bench [sockets] [rounds] [bytes of payload]
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -13,12 +16,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/metrics.h"
 #include "base/panic.h"
 #include "net/reactor.h"
@@ -29,6 +34,8 @@
 #define ROUNDS 15
 #define MOST_ROUNDS 1000
 #define PAYLOAD_BYTES 300
+#define MOST_PAYLOAD_BYTES 65536
+#define FRAMES_AWAITED (1ULL << 63) /* told to the clients beside a number of bytes: read till then */
 #define ANSWER_BYTES 1024
 #define PATIENCE_SECONDS 60
 
@@ -81,22 +88,48 @@ static uint64_t read_all(const int *fds, unsigned count) {
     return sum;
 }
 
-/* Told a number: joins until there are so many, and answers when all are there. Told 0: reads, and answers how much. */
+/* Reads as it comes until so much is there. */
+static void read_until(int epoll, uint64_t wanted) {
+    static char waste[65536];
+    static struct epoll_event ready[1024];
+    for (uint64_t sum = 0; sum < wanted;) {
+        int count = epoll_wait(epoll, ready, 1024, PATIENCE_SECONDS * 1000);
+        assert(count > 0);
+        for (int i = 0; i < count; i++) {
+            ssize_t got = recv(ready[i].data.fd, waste, sizeof waste, MSG_DONTWAIT);
+            assert(got > 0);
+            sum += (uint64_t)got;
+        }
+    }
+}
+
+/* Told a number: joins until there are so many, and answers when all are there. Told 0: reads, and answers how much.
+ * Told FRAMES_AWAITED and a number of bytes: answers at once, and again when it has read them. */
 static void be_the_clients(int from_server, int to_server, uint16_t port, unsigned most) {
     int *fds = calloc(most, sizeof *fds);
     assert(fds);
     unsigned count = 0;
+    int epoll = epoll_create1(0);
     uint64_t told;
     while (read(from_server, &told, sizeof told) == sizeof told) {
-        for (; count < told; count++) {
+        bool waits = told & FRAMES_AWAITED;
+        for (; !waits && count < told; count++) {
             fds[count] = socket(AF_INET, SOCK_STREAM, 0);
             assert(fds[count] >= 0);
             struct linger at_once = {.l_onoff = 1, .l_linger = 0}; /* nothing is left in TIME_WAIT */
             (void)setsockopt(fds[count], SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
             join(fds[count], port);
+            int failed = epoll_ctl(epoll, EPOLL_CTL_ADD, fds[count],
+                                   &(struct epoll_event){.events = EPOLLIN, .data.fd = fds[count]});
+            assert(!failed);
         }
         uint64_t answer = told ? count : read_all(fds, count);
         ssize_t written = write(to_server, &answer, sizeof answer);
+        assert(written == sizeof answer);
+        if (!waits)
+            continue;
+        read_until(epoll, told & ~FRAMES_AWAITED);
+        written = write(to_server, &answer, sizeof answer);
         assert(written == sizeof answer);
     }
     _exit(0);
@@ -254,9 +287,23 @@ static double push_through_channel(const struct bench *bench) {
     return cpu_us(bench) - before;
 }
 
+/* What is large comes in parts, as its reader makes room. */
 static void check_arrival(const struct bench *bench) {
-    uint64_t arrived = ask_clients(bench, 0);
-    assert(arrived == (uint64_t)bench->socket_count * bench->frame->length);
+    uint64_t arrived = 0, wanted = (uint64_t)bench->socket_count * bench->frame->length;
+    for (int i = 0; arrived < wanted && i < PATIENCE_SECONDS; i++)
+        arrived += ask_clients(bench, 0);
+    assert(arrived == wanted);
+}
+
+/* Microseconds from the push's beginning until the last client has all of it. */
+static double arrival_us(const struct bench *bench, double (*push)(const struct bench *bench)) {
+    (void)ask_clients(bench, FRAMES_AWAITED | (uint64_t)bench->socket_count * bench->frame->length);
+    int64_t begun = clock_monotonic_us();
+    (void)push(bench);
+    uint64_t answer;
+    ssize_t got = read(bench->from_clients, &answer, sizeof answer);
+    assert(got == sizeof answer);
+    return (double)(clock_monotonic_us() - begun);
 }
 
 static int compare(const void *a, const void *b) {
@@ -296,6 +343,22 @@ static void measure_pushes(const struct bench *bench, unsigned rounds) {
     tell("bare_loop_us_a_socket", bare, rounds);
 }
 
+static void measure_arrivals(const struct bench *bench, unsigned rounds) {
+    static double ratios[MOST_ROUNDS], ours[MOST_ROUNDS], bare[MOST_ROUNDS];
+    for (unsigned i = 0; i < rounds; i++) {
+        for (unsigned turn = 0; turn < 2; turn++) {
+            if (turn == i % 2)
+                ours[i] = arrival_us(bench, push_through_channel) / 1e3;
+            else
+                bare[i] = arrival_us(bench, push_bare) / 1e3;
+        }
+        ratios[i] = ours[i] / bare[i];
+    }
+    tell("last_arrival_over_bare_loop", ratios, rounds);
+    tell("push_ms_to_the_last", ours, rounds);
+    tell("bare_loop_ms_to_the_last", bare, rounds);
+}
+
 /* A number between 1 and `most`, which is also what it is when there is none. */
 static unsigned number_of(const char *text, unsigned most) {
     uint64_t number;
@@ -311,9 +374,10 @@ int main(int argument_count, char **arguments) {
     struct bench bench = {.socket_count = number_of(argument_count > 1 ? arguments[1] : NULL, most)};
     unsigned rounds = argument_count > 2 ? number_of(arguments[2], MOST_ROUNDS) : ROUNDS;
     unsigned first = bench.socket_count > 2 * FIRST_SOCKETS ? FIRST_SOCKETS : bench.socket_count / 2;
-    char payload[PAYLOAD_BYTES];
-    memset(payload, 'p', sizeof payload);
-    bench.frame = websocket_frame(true, (struct bytes){payload, sizeof payload});
+    static char payload[MOST_PAYLOAD_BYTES];
+    unsigned payload_bytes = argument_count > 3 ? number_of(arguments[3], MOST_PAYLOAD_BYTES) : PAYLOAD_BYTES;
+    memset(payload, 'p', payload_bytes);
+    bench.frame = websocket_frame(true, (struct bytes){payload, payload_bytes});
     bench.fds = calloc(bench.socket_count, sizeof *bench.fds);
     assert(bench.frame && bench.fds);
     memset(bench.fds, 0xff, bench.socket_count * sizeof *bench.fds); /* resident before anything is measured */
@@ -325,6 +389,7 @@ int main(int argument_count, char **arguments) {
     assert(channel_members(bench.channel) == bench.socket_count);
     find_sockets(&bench);
     measure_pushes(&bench, rounds);
+    measure_arrivals(&bench, rounds);
     size_t at_end = resident_bytes();
     tell_one("sockets", bench.socket_count);
     tell_one("member_bytes", (double)(at_end - with_first) / (bench.socket_count - first));

@@ -14,7 +14,7 @@ import { checkout } from './rows/checkout.mjs';
 import { openSagas } from './rows/open_sagas.mjs';
 import { memory } from './rows/memory.mjs';
 import { bestAvailable, holdStore, ledger } from './rows/engines.mjs';
-import { push } from './rows/push.mjs';
+import { livePush, push } from './rows/push.mjs';
 import { peer } from './rows/peer.mjs';
 
 // In the order of the report. Each gives one row or more. What fills the kernel with sockets and the disk with work
@@ -37,6 +37,7 @@ const BENCHES = {
     memory,
     open_sagas: openSagas,
     push,
+    live_push: livePush,
     queue_watchers: queueWatchers,
     queue_million: queueMillion,
 };
