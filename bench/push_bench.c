@@ -183,7 +183,7 @@ static void start(struct bench *bench) {
     struct reactor_settings settings = {.waits = {600000, 600000, 600000, 600000},
                                         .max_connections = bench->socket_count + 1};
     struct http_service service = {bench, admit, handle, refuse};
-    struct channel_service channel_service = {bench, nothing_new};
+    struct channel_service channel_service = {.context = bench, .catch_up = nothing_new};
     int fd, down[2], up[2];
     enum result opened = listener_open("127.0.0.1:0", &fd, &bench->port);
     int piped = pipe(down) + pipe(up);
