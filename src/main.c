@@ -18,7 +18,8 @@ static const struct {
     {"verify", command_verify, "audit the ledger: no seat sold twice, money and bookings agree"},
     {"migrate", command_migrate, "bring an older ledger to this version"},
     {"forget", command_forget, "erase a person: sales stay, and who bought does not"},
-    {"keys", command_keys, "list, rotate and retire the keys of the waiting room"},
+    {"keys", command_keys, "list, rotate and retire the keys of passes and tickets"},
+    {"ticket", command_ticket, "check tickets at the door, offline"},
     {"sandbox", command_sandbox, "a payment gateway of Stripe's shape that takes no money"},
     {"version", command_version, "say which version this is"},
 };

@@ -104,6 +104,8 @@ struct buffer *call_scratch(struct call *call) {
 static void add_headers(const struct call *call, struct buffer *headers, unsigned status, const char *content_type) {
     buffer_printf(headers, "Content-Type: %s\r\nCache-Control: %s\r\n", content_type,
                   call->cache_control && status < 300 ? call->cache_control : "no-store");
+    if (call->headers && status < 300)
+        buffer_add_text(headers, call->headers);
     if (status == 425 || status == 429 || status == 503)
         buffer_printf(headers, "Retry-After: %u\r\n", call->retry_seconds ? call->retry_seconds : 1);
     if (status == 429 && call->verdict.limit)
@@ -135,7 +137,7 @@ static void send(struct call *call, unsigned status, const char *content_type, s
     log_answer(call, status);
     if (!id_is_none(&call->answer_key.key))
         idempotency_end(call->api->idempotency, &call->answer_key.key);
-    bool is_plain = status < 300 && !call->cache_control && strcmp(content_type, "application/json") == 0;
+    bool is_plain = status < 300 && !call->cache_control && !call->headers && strcmp(content_type, "application/json") == 0;
     if (call->exchange && is_plain) {
         exchange_reply(call->exchange, status, (struct bytes){json_headers, sizeof json_headers - 1}, body);
     } else if (call->exchange) {

@@ -57,6 +57,7 @@ struct call {
     struct limit_verdict verdict; /* 429: what is said of the limit */
     uint32_t retry_seconds;       /* 425, 429, 503: said as Retry-After; 0: one second */
     const char *cache_control;    /* NULL: no-store */
+    const char *headers;          /* further header lines of a good answer; NULL: none. Not copied */
 
     /* on the reactor */
     bool on_reactor;           /* this thread is the call's reactor */

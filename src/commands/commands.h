@@ -9,6 +9,7 @@ int command_sandbox(int count, char **arguments);
 int command_import(int count, char **arguments);
 int command_verify(int count, char **arguments);
 int command_keys(int count, char **arguments);
+int command_ticket(int count, char **arguments);
 int command_forget(int count, char **arguments);
 int command_migrate(int count, char **arguments);
 int command_version(int count, char **arguments);

@@ -63,6 +63,19 @@ void keyring_shuffle_seed(const struct keyring *ring, const struct id *show_id, 
                        sizeof ring->blinding - crypto_shorthash_KEYBYTES);
 }
 
+void keyring_ticket_number(const struct keyring *ring, const struct id *booking, struct bytes seat_id,
+                           uint8_t number[static KEY_TICKET_NUMBER_BYTES]) {
+    static const char label[] = "onsale ticket number 1";
+    uint8_t message[sizeof label - 1 + sizeof booking->at + LIMIT_SEAT_ID_BYTES], hash[crypto_generichash_BYTES_MIN];
+    assert(seat_id.length <= LIMIT_SEAT_ID_BYTES);
+    memcpy(message, label, sizeof label - 1);
+    memcpy(message + sizeof label - 1, booking->at, sizeof booking->at); /* of fixed size: nothing can be shifted */
+    memcpy(message + sizeof label - 1 + sizeof booking->at, seat_id.at, seat_id.length);
+    crypto_generichash(hash, sizeof hash, message, sizeof label - 1 + sizeof booking->at + seat_id.length,
+                       ring->blinding + crypto_shorthash_KEYBYTES, sizeof ring->blinding - crypto_shorthash_KEYBYTES);
+    memcpy(number, hash, KEY_TICKET_NUMBER_BYTES);
+}
+
 void key_id_format(uint32_t id, char text[static KEY_ID_TEXT]) {
     const uint8_t bytes[4] = {(uint8_t)(id >> 24), (uint8_t)(id >> 16), (uint8_t)(id >> 8), (uint8_t)id};
     hex_encode(bytes, sizeof bytes, text);

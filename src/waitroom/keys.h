@@ -65,6 +65,12 @@ uint64_t keyring_user_hash(const struct keyring *ring, const struct id *show_id,
 /* The seed of a show's shuffle: secret until the opening, the same on every node and after every restart. */
 void keyring_shuffle_seed(const struct keyring *ring, const struct id *show_id, uint8_t seed[static 32]);
 
+#define KEY_TICKET_NUMBER_BYTES 10
+/* What a seat's ticket is called: who knows it learns nothing of the booking, and to know a booking is to own it. It
+ * depends on the blinding key alone, so that it stays through every rotation. */
+void keyring_ticket_number(const struct keyring *ring, const struct id *booking, struct bytes seat_id,
+                           uint8_t number[static KEY_TICKET_NUMBER_BYTES]);
+
 /* The public keys as a JWK set (RFC 7517, RFC 8037), the newest first. */
 void keyring_write_jwks(const struct keyring *ring, struct buffer *out);
 
