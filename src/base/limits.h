@@ -107,6 +107,21 @@
 #define LIMIT_WEBHOOK_BYTES (2 * 1024 * 1024) /* an event as it is sent; a longer one is given up */
 #define LIMIT_WEBHOOK_SECRETS 4               /* while they are changed */
 
+/* a node that follows another one */
+#define LIMIT_UPSTREAM_URL_BYTES 500
+#define LIMIT_UPSTREAM_HEAD_BYTES (16 * 1024)       /* of an answer of the upstream's */
+#define LIMIT_UPSTREAM_LIST_BYTES (4 * 1024 * 1024) /* its list of shows */
+#define LIMIT_UPSTREAM_SHOW_BYTES (512 * 1024)      /* a show's document */
+#define LIMIT_UPSTREAM_STATUS_BYTES (16 * 1024)     /* a queue's status; the keys */
+#define LIMIT_UPSTREAM_SEATS 4000000                /* of all shows that are followed */
+#define LIMIT_UPSTREAM_GETS 8                       /* under way at once */
+#define LIMIT_UPSTREAM_TURN_BYTES (256 * 1024)      /* read of one WebSocket before it is the others' turn */
+
+/* a crowd of simulated buyers */
+#define LIMIT_CROWD_FANS 20000
+#define LIMIT_CROWD_CONNECTIONS 256
+#define LIMIT_CROWD_ANSWER_BYTES (4 * 1024 * 1024) /* over it, it counts as none */
+
 /* the sandbox, our own payment gateway */
 #define LIMIT_SANDBOX_CONNECTIONS 4096
 #define LIMIT_SANDBOX_BODY_BYTES (32 * 1024)    /* a form; over it 413 */
