@@ -145,6 +145,7 @@ struct api {
     atomic_bool stopped;                                /* the reactors have ended: nothing is begun any more */
     atomic_uint shows_being_made;                       /* the clerks go on until they are */
     atomic_llong bookings_per_minute, holds_per_minute; /* set by the ticker */
+    atomic_llong live_tick_ms; /* set by the ticker: how often the crowd allows everybody to be told something */
 };
 
 MUST_USE enum result api_init(struct api *api);

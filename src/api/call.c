@@ -223,6 +223,12 @@ void call_upgrade(struct call *call, struct channel *channel) {
     call->exchange = NULL;
 }
 
+void call_upgrade_from(struct call *call, struct channel *channel, const struct websocket_known *known) {
+    log_answer(call, 101);
+    websocket_accept_from(call->exchange, call->request, channel, known);
+    call->exchange = NULL;
+}
+
 void call_reply(struct call *call, unsigned status, struct bytes json) {
     call_reply_text(call, status, status >= 400 ? "application/problem+json" : "application/json", json);
 }
@@ -263,11 +269,9 @@ static void add_prepared_headers(struct buffer *headers, const struct prepared *
     buffer_add_bytes(headers, BYTES("\r\nETag: "));
     buffer_add_text(headers, prepared->etag);
     buffer_add_bytes(headers, BYTES("\r\nVary: Accept-Encoding\r\n"));
-    if (prepared->has_sequence) {
-        buffer_add_bytes(headers, BYTES("X-Sequence: "));
-        buffer_add_u64(headers, prepared->sequence);
-        buffer_add_bytes(headers, BYTES("\r\n"));
-    }
+    if (prepared->place)
+        buffer_printf(headers, "X-Feed: %016llx\r\nX-Sequence: %llu\r\n", (unsigned long long)prepared->place->feed,
+                      (unsigned long long)prepared->place->sequence);
 }
 
 void call_reply_not_modified(struct call *call, const struct prepared *prepared) {

@@ -115,6 +115,8 @@ void call_reply_text(struct call *call, unsigned status, const char *content_typ
 /* Answers with 101: the connection is a member of the channel from here on. The request was found good by
  * websocket_check(); not once parked. */
 void call_upgrade(struct call *call, struct channel *channel);
+/* The same for a viewer who has something already. */
+void call_upgrade_from(struct call *call, struct channel *channel, const struct websocket_known *known);
 
 /* A prepared answer that is the same for everyone. `more` is further header lines, or "". On the reactor only. */
 struct prepared {
@@ -123,8 +125,7 @@ struct prepared {
     const char *cache_control;
     const char *etag; /* quotes included */
     bool gzip;
-    bool has_sequence; /* told as X-Sequence */
-    uint64_t sequence;
+    const struct live_place *place; /* told as X-Feed and X-Sequence; NULL: not told */
 };
 void call_reply_prepared(struct call *call, const struct prepared *prepared);
 void call_reply_not_modified(struct call *call, const struct prepared *prepared);

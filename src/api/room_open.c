@@ -305,7 +305,7 @@ static enum result open_room(struct api *api, struct sale *sale, struct ledger_r
     struct room *made = room_new(api, sale);
     if (!made)
         return RESULT_OVERLOADED;
-    struct channel_service service = {made, catch_up};
+    struct channel_service service = {.context = made, .catch_up = catch_up};
     enum result result = restore_room(made, reader, fault, fault_size);
     if (result == RESULT_OK)
         result = api->services.new_channel(api->services.runtime, &service, &made->channel);

@@ -106,20 +106,22 @@ void handle_read_plan(struct call *call) {
 /* A cache at the edge may answer for a second; a fan's own browser asks again each time, and is told 304. */
 #define SEATS_CACHE "public, max-age=0, s-maxage=1"
 
-static void reply_seats(struct call *call, enum feed_form form, struct blob *blob, uint64_t sequence) {
+/* A 304 carries where the snapshot stands, which a browser takes over for what it has: so it is that snapshot's. */
+static void reply_seats(struct call *call, enum feed_form form, struct blob *blob, const struct feed_moment *moment) {
     char etag[FEED_ETAG_BYTES];
-    feed_etag(call->sale->feed, form, sequence, etag);
+    feed_etag(call->sale->feed, form, moment->sequence, etag);
     struct prepared prepared = {.body = blob,
                                 .content_type = form == FEED_BITS ? "application/octet-stream" : "application/json",
                                 .cache_control = SEATS_CACHE,
                                 .etag = etag,
                                 .gzip = form == FEED_JSON_GZIP,
-                                .has_sequence = true,
-                                .sequence = sequence};
-    if (blob)
+                                .place = &moment->place};
+    if (!call_has_etag(call, etag)) {
         call_reply_prepared(call, &prepared);
-    else
-        call_reply_not_modified(call, &prepared);
+        return;
+    }
+    blob_drop(blob);
+    call_reply_not_modified(call, &prepared);
 }
 
 struct viewer {
@@ -132,7 +134,7 @@ static void show_seats(struct call *call) {
     struct feed_waiter waiter = viewer->waiter;
     free(viewer);
     if (waiter.blob)
-        reply_seats(call, waiter.form, waiter.blob, waiter.sequence);
+        reply_seats(call, waiter.form, waiter.blob, &waiter.moment);
     else
         call_refuse(call, RESULT_OVERLOADED, NULL);
 }
@@ -165,18 +167,10 @@ static void wait_for_snapshot(struct call *call, enum feed_form form) {
 }
 
 static void read_feed(struct call *call, enum feed_form form) {
-    char etag[FEED_ETAG_BYTES];
-    uint64_t sequence = show_sequence(call->sale->show);
-    if (call->if_none_match.length) {
-        feed_etag(call->sale->feed, form, sequence, etag);
-        if (call_has_etag(call, etag)) {
-            reply_seats(call, form, NULL, sequence);
-            return;
-        }
-    }
-    struct blob *blob = feed_get(call->sale->feed, form, &sequence);
+    struct feed_moment moment;
+    struct blob *blob = feed_get(call->sale->feed, form, &moment);
     if (blob)
-        reply_seats(call, form, blob, sequence);
+        reply_seats(call, form, blob, &moment);
     else
         wait_for_snapshot(call, form);
 }

@@ -435,6 +435,7 @@ static bool start_node(struct server *server, const struct id *token_hash) {
         .listen = from->text[SETTING_listen],
         .admin_listen = from->text[SETTING_admin_listen],
         .reactors = reactors_wanted(from),
+        .live_share = (unsigned)from->number[SETTING_live_share],
         .max_connections = connections_allowed(server),
         .waits = {.head_ms = (int)from->number[SETTING_head_seconds] * 1000,
                   .body_ms = (int)from->number[SETTING_body_seconds] * 1000,

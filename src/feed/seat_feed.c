@@ -12,17 +12,19 @@ struct seat_feed {
     uint64_t start; /* a random number: this process's */
     size_t bits_length;
     size_t json_limit;
+    struct live_feed *live;
 
     pthread_mutex_t lock;
     /* under lock */
     struct {
         struct blob *blob;
-        uint64_t sequence;
+        struct feed_moment moment;
     } newest[FEED_FORM_COUNT];
     struct feed_waiter *waiters;
 
     /* owned by the ticker */
-    int64_t built_us;
+    int64_t built_us, pushed_us;
+    uint64_t pushed_sequence; /* the show's, in the last frame */
 };
 
 static size_t json_size(const struct plan *plan) {
@@ -40,8 +42,12 @@ enum result feed_new(struct show *show, struct seat_feed **feed) {
     made->start = random_u64();
     made->bits_length = (show_plan(show)->seat_count + 3) / 4;
     made->json_limit = json_size(show_plan(show));
-    made->built_us = INT64_MIN / 2;
+    made->built_us = made->pushed_us = INT64_MIN / 2;
     pthread_mutex_init(&made->lock, NULL);
+    if (live_feed_new(show_plan(show)->seat_count, show_plan(show)->seat_ids, &made->live) != RESULT_OK) {
+        feed_free(made);
+        return RESULT_OVERLOADED;
+    }
     *feed = made;
     return RESULT_OK;
 }
@@ -51,6 +57,7 @@ void feed_free(struct seat_feed *feed) {
         return;
     for (int form = 0; form < FEED_FORM_COUNT; form++)
         blob_drop(feed->newest[form].blob);
+    live_feed_free(feed->live);
     pthread_mutex_destroy(&feed->lock);
     free(feed);
 }
@@ -72,15 +79,19 @@ void feed_etag(const struct seat_feed *feed, enum feed_form form, uint64_t seque
     assert(buffer_ok(&out));
 }
 
-struct blob *feed_get(struct seat_feed *feed, enum feed_form form, uint64_t *sequence) {
+struct live_feed *feed_live(const struct seat_feed *feed) {
+    return feed->live;
+}
+
+struct blob *feed_get(struct seat_feed *feed, enum feed_form form, struct feed_moment *moment) {
     /* Read before the lock is taken: a snapshot of at least this sequence holds what any answer before this request
      * did. */
     uint64_t wanted = show_sequence(feed->show);
     struct blob *blob = NULL;
     pthread_mutex_lock(&feed->lock);
-    if (feed->newest[form].blob && feed->newest[form].sequence >= wanted) {
+    if (feed->newest[form].blob && feed->newest[form].moment.sequence >= wanted) {
         blob = blob_take(feed->newest[form].blob);
-        *sequence = feed->newest[form].sequence;
+        *moment = feed->newest[form].moment;
     }
     pthread_mutex_unlock(&feed->lock);
     return blob;
@@ -153,13 +164,13 @@ struct blob *blob_gzip(struct bytes content) {
     return blob;
 }
 
-static void publish(struct seat_feed *feed, enum feed_form form, struct blob *blob, uint64_t sequence) {
+static void publish(struct seat_feed *feed, enum feed_form form, struct blob *blob, const struct feed_moment *moment) {
     if (!blob)
         return;
     pthread_mutex_lock(&feed->lock);
     struct blob *before = feed->newest[form].blob;
     feed->newest[form].blob = blob;
-    feed->newest[form].sequence = sequence;
+    feed->newest[form].moment = *moment;
     pthread_mutex_unlock(&feed->lock);
     blob_drop(before);
 }
@@ -177,7 +188,15 @@ void feed_give_up(struct seat_feed *feed) {
     }
 }
 
-int64_t feed_build(struct seat_feed *feed, int64_t now_us) {
+/* The seats as of that sequence of the show's. */
+static void advance(struct seat_feed *feed, const struct blob *bits, uint64_t sequence, int64_t now_us) {
+    if (!live_feed_advance(feed->live, (const uint8_t *)bits->at))
+        return;
+    feed->pushed_us = now_us;
+    feed->pushed_sequence = sequence;
+}
+
+int64_t feed_build(struct seat_feed *feed, int64_t now_us, int64_t interval_ms) {
     pthread_mutex_lock(&feed->lock);
     if (!feed->waiters) {
         pthread_mutex_unlock(&feed->lock);
@@ -196,9 +215,13 @@ int64_t feed_build(struct seat_feed *feed, int64_t now_us) {
         wanted[waiter->form] = true;
 
     feed->built_us = now_us;
-    uint64_t sequence = 0;
+    struct feed_moment moment = {0};
     struct blob *made[FEED_FORM_COUNT] = {NULL};
-    made[FEED_BITS] = bits_copy(feed, &sequence);
+    made[FEED_BITS] = bits_copy(feed, &moment.sequence);
+    if (made[FEED_BITS] && interval_ms <= FEED_INTERVAL_MS)
+        advance(feed, made[FEED_BITS], moment.sequence, now_us);
+    if (made[FEED_BITS])
+        moment.place = live_feed_shown(feed->live, (const uint8_t *)made[FEED_BITS]->at);
     if (made[FEED_BITS] && (wanted[FEED_JSON] || wanted[FEED_JSON_GZIP]))
         made[FEED_JSON] = json_of(feed, made[FEED_BITS]);
     if (made[FEED_JSON] && wanted[FEED_JSON_GZIP])
@@ -208,10 +231,23 @@ int64_t feed_build(struct seat_feed *feed, int64_t now_us) {
     for (struct feed_waiter *waiter = waiters, *next; waiter; waiter = next) {
         next = waiter->next;
         waiter->blob = made[waiter->form] ? blob_take(made[waiter->form]) : NULL;
-        waiter->sequence = sequence;
+        waiter->moment = moment;
         waiter->ready(waiter);
     }
     for (int form = 0; form < FEED_FORM_COUNT; form++)
-        publish(feed, (enum feed_form)form, made[form], sequence);
+        publish(feed, (enum feed_form)form, made[form], &moment);
+    return INT64_MAX;
+}
+
+int64_t feed_push(struct seat_feed *feed, int64_t now_us, int64_t interval_ms) {
+    if (show_sequence(feed->show) == feed->pushed_sequence && !live_feed_owes(feed->live))
+        return INT64_MAX;
+    if (now_us < feed->pushed_us + interval_ms * 1000)
+        return feed->pushed_us + interval_ms * 1000;
+    uint64_t sequence;
+    struct blob *bits = bits_copy(feed, &sequence);
+    if (bits)
+        advance(feed, bits, sequence, now_us);
+    blob_drop(bits);
     return INT64_MAX;
 }

@@ -5,10 +5,13 @@
 #include "base/panic.h"
 
 #include <stdlib.h>
+#include <time.h>
 
+#define NS_PER_SECOND 1000000000ll
 #define PUSHES_A_TURN 512 /* about 5 ms of sending: then the others get their turn */
 
 static atomic_uint channel_count;
+static atomic_ullong cost_ns, cost_sends; /* of all rounds */
 
 static void open_envelope(struct envelope *envelope, void *receiver);
 
@@ -222,10 +225,23 @@ static unsigned go_on(struct channel_part *part, unsigned budget) {
             sent += reach(part, connection);
     }
     metric_add(METRIC_WEBSOCKET_FRAMES_SENT, sent);
+    atomic_fetch_add_explicit(&cost_sends, sent, memory_order_relaxed);
     return budget;
 }
 
-void channels_push(struct reactor *reactor) {
+struct websocket_cost websocket_cost(void) {
+    return (struct websocket_cost){atomic_load_explicit(&cost_ns, memory_order_relaxed),
+                                   atomic_load_explicit(&cost_sends, memory_order_relaxed)};
+}
+
+static int64_t thread_cpu_ns(void) {
+    struct timespec used;
+    int failed = clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    assert(!failed);
+    return used.tv_sec * NS_PER_SECOND + used.tv_nsec;
+}
+
+static void push_some(struct reactor *reactor) {
     unsigned budget = PUSHES_A_TURN;
     while (reactor->first_push && (budget || reactor->first_push->left == 0)) {
         struct channel_part *part = reactor->first_push;
@@ -238,4 +254,12 @@ void channels_push(struct reactor *reactor) {
         blob_drop(part->frame);
         part->frame = NULL;
     }
+}
+
+void channels_push(struct reactor *reactor) {
+    if (!reactor->first_push)
+        return;
+    int64_t began_ns = thread_cpu_ns();
+    push_some(reactor);
+    atomic_fetch_add_explicit(&cost_ns, (uint64_t)(thread_cpu_ns() - began_ns), memory_order_relaxed);
 }

@@ -168,6 +168,7 @@ void connection_refuse_and_close(struct connection *connection, struct http_faul
 void exchange_begin(struct exchange *exchange, uint64_t sequence);
 void exchange_end(struct exchange *exchange);
 /* Answers 101 with these headers; once the handler has returned the connection is a member. */
-void exchange_join(struct exchange *exchange, struct bytes headers, struct channel_part *part);
+void exchange_join(struct exchange *exchange, struct bytes headers, struct channel_part *part,
+                   const struct websocket_known *known);
 
 #endif

@@ -183,12 +183,16 @@ struct buffer *exchange_scratch(struct exchange *exchange) {
     return &exchange_connection(exchange)->reactor->scratch;
 }
 
-void exchange_join(struct exchange *exchange, struct bytes headers, struct channel_part *part) {
+void exchange_join(struct exchange *exchange, struct bytes headers, struct channel_part *part,
+                   const struct websocket_known *known) {
     struct connection *connection = exchange_connection(exchange);
     assert(exchange->state == EXCHANGE_OPEN);
     assert(connection->reactor->handling == connection);
     exchange_reply(exchange, 101, headers, (struct bytes){NULL, 0});
     connection->reactor->joining = part;
+    connection->reactor->joins_from = known != NULL;
+    if (known)
+        connection->reactor->joining_from = *known;
 }
 
 struct exchange_ref exchange_park(struct exchange *exchange) {

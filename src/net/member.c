@@ -5,7 +5,10 @@
 #include "base/panic.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
+
+#define UNSENT_BYTES (32 * 1024)
 
 /* A control frame, behind what is to be sent already. */
 static void say(struct connection *connection, uint8_t opcode, struct bytes payload) {
@@ -21,25 +24,36 @@ static void say(struct connection *connection, uint8_t opcode, struct bytes payl
     output_commit(output, 2 + payload.length);
 }
 
-/* What brings the member up to date, or NULL if it needs nothing. The caller drops it. */
-static struct blob *newest_for(struct connection *connection) {
+/* What brings the member up to date; NULL if it needs nothing. The caller drops it. False if there is no memory for
+ * what it cannot do without. */
+static bool find_newest(struct connection *connection, const struct websocket_known *known, struct blob **newest) {
     struct member *member = &connection->member;
     const struct channel_service *service = channel_service_of(member->part);
     channel_reached(connection);
     member->is_behind = false;
-    struct blob *frame = service->catch_up(service->context);
-    if (!frame || frame->version == 0 || frame->version > member->version)
-        return frame;
-    blob_drop(frame);
-    return NULL;
+    struct blob *frame = known ? service->resume(service->context, known) : service->catch_up(service->context);
+    bool is_known = frame && frame->version != 0 && frame->version <= member->version;
+    if (is_known)
+        blob_drop(frame);
+    *newest = is_known ? NULL : frame;
+    return frame || !service->every_frame_counts;
 }
 
-void member_begin(struct connection *connection, struct channel_part *part) {
+/* The kernel takes little more than what is on its way to a reader: of one that does not read, what is kept is old, and
+ * ten thousand of them are many. Where it cannot be set, write_ms is the bound. */
+static void limit_unsent(const struct connection *connection) {
+    int most = UNSENT_BYTES;
+    (void)setsockopt(connection->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof most);
+}
+
+void member_begin(struct connection *connection, struct channel_part *part, const struct websocket_known *known) {
     connection->exchange.state = EXCHANGE_NONE;
     connection_move(connection, CONNECTION_JOINED);
     connection->member = (struct member){.part = part};
     channel_join(connection);
-    struct blob *newest = newest_for(connection);
+    limit_unsent(connection);
+    struct blob *newest;
+    bool can_begin = find_newest(connection, known, &newest);
     if (newest && connection->output) {
         output_add_blob(connection->output, newest);
         connection->member.version = newest->version;
@@ -47,6 +61,8 @@ void member_begin(struct connection *connection, struct channel_part *part) {
     blob_drop(newest);
     if (connection->reactor->is_stopping)
         member_close(connection, WEBSOCKET_GOING_AWAY);
+    else if (!can_begin)
+        member_close(connection, WEBSOCKET_TRY_AGAIN);
 }
 
 bool member_hear(struct connection *connection) {
@@ -109,8 +125,10 @@ bool member_tell(struct connection *connection, struct blob *frame) {
 }
 
 bool member_catch_up(struct connection *connection) {
-    struct blob *newest = newest_for(connection);
-    bool is_there = !newest || member_tell(connection, newest);
+    struct blob *newest;
+    bool is_there = find_newest(connection, NULL, &newest);
+    metric_add(METRIC_WEBSOCKET_CAUGHT_UP, newest != NULL);
+    is_there = is_there && (!newest || member_tell(connection, newest));
     blob_drop(newest);
     return is_there;
 }

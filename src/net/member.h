@@ -19,6 +19,7 @@
 struct blob;
 struct channel_part;
 struct connection;
+struct websocket_known;
 
 struct member {
     struct channel_part *part; /* its channel's, on its reactor */
@@ -32,8 +33,9 @@ struct member {
     bool has_heard : 1; /* in this turn we heard something of it */
 };
 
-/* The exchange is answered with 101, and the connection is a WebSocket from here on. */
-void member_begin(struct connection *connection, struct channel_part *part);
+/* The exchange is answered with 101, and the connection is a WebSocket from here on. `known`: what its viewer has
+ * already, or NULL. */
+void member_begin(struct connection *connection, struct channel_part *part, const struct websocket_known *known);
 
 /* Reads the input up to a frame that had to be answered, or to its end. False when it needs more bytes. */
 bool member_hear(struct connection *connection);
@@ -42,7 +44,7 @@ void member_heard(struct connection *connection);
 /* Sends the frame, unless the member knows it. There is no output. False if the connection is lost: the caller closes
  * it. */
 MUST_USE bool member_tell(struct connection *connection, struct blob *frame);
-/* The same with what catch_up() gives. */
+/* The same with what catch_up() gives. Without memory for it, where every frame counts, the connection is lost. */
 MUST_USE bool member_catch_up(struct connection *connection);
 void member_fall_behind(struct connection *connection);
 

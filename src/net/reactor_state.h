@@ -4,6 +4,7 @@
 
 #include "net/connection.h"
 #include "net/reactor.h"
+#include "net/websocket.h"
 
 #define DATE_LINE_BYTES 37 /* "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n" */
 #define NO_SLOT UINT32_MAX
@@ -42,9 +43,11 @@ struct reactor {
     int64_t stop_at_us;
     int64_t date_until_us;
     uint64_t sequence;
-    uint64_t requests_not_counted;   /* in the metric yet */
-    struct connection *handling;     /* whose handler runs */
-    struct channel_part *joining;    /* what the handler makes that connection a member of; NULL: of nothing */
+    uint64_t requests_not_counted;       /* in the metric yet */
+    struct connection *handling;         /* whose handler runs */
+    struct channel_part *joining;        /* what the handler makes that connection a member of; NULL: of nothing */
+    struct websocket_known joining_from; /* what its viewer has, if it `joins_from` something */
+    bool joins_from;
     struct channel_part *first_push; /* channels with members that a frame has not been sent to yet */
     struct channel_part *last_push;
     struct output_pool outputs;

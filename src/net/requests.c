@@ -92,7 +92,7 @@ static void handle(struct connection *connection, struct bytes body, uint32_t ne
     if (reactor->joining) {
         struct channel_part *part = reactor->joining;
         reactor->joining = NULL;
-        member_begin(connection, part);
+        member_begin(connection, part, reactor->joins_from ? &reactor->joining_from : NULL);
         return;
     }
     connection_finish_exchange(connection);

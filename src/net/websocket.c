@@ -10,17 +10,24 @@
 #define KEY_TEXT_BYTES 24 /* 16 bytes in base64 */
 #define ACCEPT_TEXT_BYTES 28
 
-struct blob *websocket_frame(bool is_text, struct bytes payload) {
-    size_t more = payload.length <= WEBSOCKET_CONTROL_BYTES ? 0 : payload.length <= UINT16_MAX ? 2 : 8;
-    struct blob *frame = payload.length > SIZE_MAX - 10 ? NULL : blob_new(2 + more + payload.length);
+struct blob *websocket_frame_open(bool is_text, size_t length, char **payload) {
+    size_t more = length <= WEBSOCKET_CONTROL_BYTES ? 0 : length <= UINT16_MAX ? 2 : 8;
+    struct blob *frame = length > SIZE_MAX - 10 ? NULL : blob_new(2 + more + length);
     if (!frame)
         return NULL;
     frame->at[0] = (char)(WEBSOCKET_FINAL | (is_text ? WEBSOCKET_TEXT : WEBSOCKET_BINARY));
-    frame->at[1] = (char)(more == 0 ? payload.length : more == 2 ? 126 : 127);
+    frame->at[1] = (char)(more == 0 ? length : more == 2 ? 126 : 127);
     for (size_t i = 0; i < more; i++)
-        frame->at[2 + i] = (char)((uint64_t)payload.length >> 8 * (more - 1 - i));
-    if (payload.length)
-        memcpy(frame->at + 2 + more, payload.at, payload.length);
+        frame->at[2 + i] = (char)((uint64_t)length >> 8 * (more - 1 - i));
+    *payload = frame->at + 2 + more;
+    return frame;
+}
+
+struct blob *websocket_frame(bool is_text, struct bytes payload) {
+    char *at;
+    struct blob *frame = websocket_frame_open(is_text, payload.length, &at);
+    if (frame && payload.length)
+        memcpy(at, payload.at, payload.length);
     return frame;
 }
 
@@ -78,7 +85,8 @@ enum result websocket_check(const struct http_request *request) {
     return is_right ? RESULT_OK : RESULT_BAD_REQUEST;
 }
 
-void websocket_accept(struct exchange *exchange, const struct http_request *request, struct channel *channel) {
+static void take_over(struct exchange *exchange, const struct http_request *request, struct channel *channel,
+                      const struct websocket_known *known) {
     static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
     struct bytes key = http_field(request, "sec-websocket-key");
     assert(key.length == KEY_TEXT_BYTES); /* websocket_check() */
@@ -96,5 +104,14 @@ void websocket_accept(struct exchange *exchange, const struct http_request *requ
     memcpy(headers + sizeof before - 1, accept, ACCEPT_TEXT_BYTES);
     memcpy(headers + sizeof headers - 2, "\r\n", 2);
     exchange_join(exchange, (struct bytes){headers, sizeof headers},
-                  channel_part_on(channel, exchange_reactor(exchange)));
+                  channel_part_on(channel, exchange_reactor(exchange)), known);
+}
+
+void websocket_accept(struct exchange *exchange, const struct http_request *request, struct channel *channel) {
+    take_over(exchange, request, channel, NULL);
+}
+
+void websocket_accept_from(struct exchange *exchange, const struct http_request *request, struct channel *channel,
+                           const struct websocket_known *known) {
+    take_over(exchange, request, channel, known);
 }

@@ -9,6 +9,10 @@
  * taken the one before yet is behind: they get nothing now, and once their socket is empty again what catch_up() gives
  * them (for a status the newest frame, for a map a snapshot), so that a slow viewer costs no memory.
  *
+ * A channel may also be a feed in which every frame builds on the one before (`every_frame_counts`). A viewer who says
+ * what they have already (websocket_accept_from) is told what resume() gives, instead of catch_up(); who cannot be
+ * brought up to date, since memory ran out, is closed (1013).
+ *
  * Let catch_up() know of a change before you publish it: then nobody misses one, and who joins between the two is told
  * twice. Where that matters (a delta must not come behind a snapshot that has it), give the frames a rising
  * blob->version before they are shared: nobody is told what they know.
@@ -34,11 +38,20 @@
 struct channel;
 struct reactor;
 
+/* What a viewer says that they have: whose frames, and up to which. What it means is the channel's own. */
+struct websocket_known {
+    uint64_t feed;
+    uint64_t sequence;
+};
+
 struct channel_service {
     void *context;
     /* The frame that brings a member up to date: on joining, and after it was behind. A reference for the caller, or
-     * NULL: nothing to tell now. On the member's reactor's thread. */
+     * NULL: nothing to tell now; where every frame counts, no memory. On the member's reactor's thread. */
     struct blob *(*catch_up)(void *context);
+    /* The same for who has something already. May be NULL where nobody is accepted from somewhere. */
+    struct blob *(*resume)(void *context, const struct websocket_known *known);
+    bool every_frame_counts;
 };
 
 /* A channel with members on these reactors. OVERLOADED when memory ran out, or there are LIMIT_CHANNELS already. */
@@ -52,6 +65,8 @@ uint32_t channel_members(const struct channel *channel);
 
 /* A frame, whole: FIN, text or binary, unmasked, as RFC 6455 5.2 has it. NULL when memory ran out. */
 struct blob *websocket_frame(bool is_text, struct bytes payload);
+/* The same with room for so many bytes at *payload, for the caller to fill before the blob is shared. */
+struct blob *websocket_frame_open(bool is_text, size_t length, char **payload);
 
 /* Sends the frame to every member; takes over the caller's reference. Any thread; each reactor does its part soon, a
  * few hundred members at a time, so that others get their turn between. If the one before has not reached a member yet,
@@ -64,5 +79,15 @@ MUST_USE enum result websocket_check(const struct http_request *request);
 /* Answers 101 to a request that websocket_check() found good, and makes its connection a member: counts as the
  * exchange's answer. In the handler; not after parking. */
 void websocket_accept(struct exchange *exchange, const struct http_request *request, struct channel *channel);
+/* The same for a viewer who has something already. */
+void websocket_accept_from(struct exchange *exchange, const struct http_request *request, struct channel *channel,
+                           const struct websocket_known *known);
+
+/* What pushing has cost this process so far, on all reactors: processor time, and frames given to sockets. */
+struct websocket_cost {
+    uint64_t cpu_ns;
+    uint64_t sends;
+};
+struct websocket_cost websocket_cost(void);
 
 #endif

@@ -32,6 +32,7 @@ enum websocket_opcode {
 #define WEBSOCKET_NO_CODE 1005 /* a close without a code; never sent */
 #define WEBSOCKET_BAD_TEXT 1007
 #define WEBSOCKET_TOO_LARGE 1009
+#define WEBSOCKET_TRY_AGAIN 1013
 
 #define WEBSOCKET_CONTROL_BYTES 125 /* the payload of a control frame, at most (5.5) */
 

@@ -369,7 +369,7 @@ enum result node_recover(struct node *node, char *fault, size_t fault_size) {
     malloc_trim(0);
 
     struct ticker_settings ticker = {&node->api, node->with.holds.pending_answers, node->with.holds.answers_kept,
-                                     reconcile};
+                                     reconcile, node->with.live_share, node->with.reactors};
     result = cashier_start(node->cashier);
     if (result == RESULT_OK)
         result = ticker_start(&ticker, &node->ticker);

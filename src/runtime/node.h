@@ -34,6 +34,7 @@ struct node_holds {
 struct node_settings {
     const char *listen, *admin_listen;
     unsigned reactors;
+    unsigned live_share;      /* percent of a core that pushing may take, on each reactor */
     uint32_t max_connections; /* of fans, over all reactors */
     struct reactor_waits waits;
     int drain_ms;

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/panic.h"
+#include "feed/live_pace.h"
 #include "runtime/bell.h"
 
 #include <stdlib.h>
@@ -50,6 +51,8 @@ struct ticker {
     int64_t holds_before[RATE_SECONDS], bookings_before[RATE_SECONDS];
     unsigned rate_at;
     unsigned next_sale; /* whose seats are told next */
+    struct live_pace pace;
+    int64_t tend_due_ms;
 };
 
 /* ---- holds ---- */
@@ -169,6 +172,30 @@ static void take_rates(struct ticker *ticker) {
     ticker->bookings_before[at] = bookings;
 }
 
+/* ---- the seat maps ---- */
+
+/* How long the maps' frames are apart now. */
+static int64_t take_pace(struct ticker *ticker) {
+    struct api *api = ticker->with.api;
+    live_pace_learn(&ticker->pace, websocket_cost());
+    int64_t watching = metric_value(METRIC_WEBSOCKETS_OPEN);
+    int64_t interval_ms = live_pace_interval_ms(&ticker->pace, watching > 0 ? (uint64_t)watching : 0);
+    atomic_store_explicit(&api->live_tick_ms, interval_ms, memory_order_relaxed);
+    metric_set(METRIC_LIVE_TICK_MS, interval_ms);
+    metric_set(METRIC_LIVE_SEND_NS, (int64_t)ticker->pace.send_ns);
+    return interval_ms;
+}
+
+static void tend_feeds(const struct sale_list *sales, unsigned count) {
+    int64_t viewers = 0;
+    for (unsigned i = 0; i < count; i++) {
+        struct live_feed *live = feed_live(sales->sales[i]->feed);
+        live_feed_tend(live);
+        viewers += live_feed_viewers(live);
+    }
+    metric_set(METRIC_LIVE_VIEWERS, viewers);
+}
+
 /* ---- the thread ---- */
 
 static bool is_due(int64_t *due_ms, int64_t now_ms, int64_t every_ms) {
@@ -182,13 +209,18 @@ static int tick(struct ticker *ticker) {
     struct api *api = ticker->with.api;
     int64_t now_ms = clock_now_ms();
     int64_t next_us = INT64_MAX;
+    int64_t interval_ms = take_pace(ticker);
     unsigned count = atomic_load(&api->sales->count);
     for (unsigned i = 0; i < count; i++) {
         struct sale *sale = api->sales->sales[i];
         expire(ticker, sale, now_ms);
-        int64_t wanted_us = feed_build(sale->feed, clock_monotonic_us());
-        next_us = wanted_us < next_us ? wanted_us : next_us;
+        int64_t pushed_us = feed_push(sale->feed, clock_monotonic_us(), interval_ms);
+        int64_t built_us = feed_build(sale->feed, clock_monotonic_us(), interval_ms);
+        next_us = pushed_us < next_us ? pushed_us : next_us;
+        next_us = built_us < next_us ? built_us : next_us;
     }
+    if (is_due(&ticker->tend_due_ms, now_ms, 1000))
+        tend_feeds(api->sales, count);
     if (is_due(&ticker->seats_due_ms, now_ms, SEATS_EVERY_MS))
         ticker->seats_left = SEATS_A_SECOND;
     if (ticker->seats_left && !tell_seats(ticker) && !atomic_load(&ticker->seats.out))
@@ -219,6 +251,7 @@ enum result ticker_start(const struct ticker_settings *settings, struct ticker *
     if (!made)
         return RESULT_OVERLOADED;
     made->with = *settings;
+    live_pace_init(&made->pace, settings->live_share, settings->reactors);
     if (bell_init(&made->bell) != RESULT_OK) {
         free(made);
         return RESULT_IO_ERROR;

@@ -65,7 +65,7 @@ struct socket_world *socket_world_start(const struct reactor_settings *settings,
         world->at[i].reactor = made[i];
         reactor_listen(made[i], fd, &service);
     }
-    struct channel_service channel_service = {world, catch_up};
+    struct channel_service channel_service = {.context = world, .catch_up = catch_up};
     assert_int_equal(channel_new(made, reactors, &channel_service, &world->channel), RESULT_OK);
     for (unsigned i = 0; i < reactors; i++)
         assert_int_equal(pthread_create(&world->at[i].thread, NULL, run, made[i]), 0);

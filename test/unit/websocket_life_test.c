@@ -276,7 +276,7 @@ static void there_are_so_many_channels_at_most(void **state) {
     struct reactor *reactor;
     assert_int_equal(reactor_new(&settings, &reactor), RESULT_OK);
     static struct channel *channels[LIMIT_CHANNELS];
-    struct channel_service service = {NULL, nothing};
+    struct channel_service service = {.catch_up = nothing};
     for (int round = 0; round < 2; round++) {
         for (size_t i = 0; i < LIMIT_CHANNELS; i++)
             assert_int_equal(channel_new(&reactor, 1, &service, &channels[i]), RESULT_OK);
