@@ -20,6 +20,7 @@ static const struct {
     {"forget", command_forget, "erase a person: sales stay, and who bought does not"},
     {"keys", command_keys, "list, rotate and retire the keys of passes and tickets"},
     {"ticket", command_ticket, "check tickets at the door, offline"},
+    {"crowd", command_crowd, "simulated buyers, to see a sale live or to rehearse one"},
     {"sandbox", command_sandbox, "a payment gateway of Stripe's shape that takes no money"},
     {"version", command_version, "say which version this is"},
 };

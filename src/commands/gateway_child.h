@@ -1,19 +1,12 @@
-/* The sandbox as a child process of `onsale serve`: started with the server, started again where it dies, ended with
- * it. It dies with its parent, however that ends. Main thread only (a child is told of the death of the thread that
- * made it). */
+/* The sandbox as a child process of `onsale serve` (child.h), started with the server, at an address of its own. */
 #ifndef ONSALE_COMMANDS_GATEWAY_CHILD_H
 #define ONSALE_COMMANDS_GATEWAY_CHILD_H
 
 #include "base/result.h"
-
-#include <stdint.h>
-#include <sys/types.h>
+#include "commands/child.h"
 
 struct gateway_child {
-    pid_t pid; /* 0: none runs */
-    int64_t started_ms;
-    int64_t wait_ms; /* before the next start, since the last ones came to nothing */
-    int64_t again_ms;
+    struct child process;
     char folder[3200];
     char address[80]; /* "127.0.0.1:port" */
 };

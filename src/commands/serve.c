@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include "commands/commands.h"
 #include "commands/common.h"
+#include "commands/demo_crowd.h"
 #include "commands/gateway_child.h"
 #include "engines/memory/memory_store.h"
 #include "engines/memory/queue_log.h"
@@ -40,6 +41,7 @@ struct server {
     struct payments payments;
     struct courier_settings courier; /* url NULL: nobody is told */
     struct gateway_child child;
+    struct demo_crowd crowd;
     struct node *node;
     char fault[4000];
 };
@@ -353,6 +355,7 @@ static bool make_demo(struct server *server) {
     snprintf(terms.event_name, sizeof terms.event_name, "Demo: World Tour, the stadium night");
     terms.start_ms = clock_now_ms() + 30LL * 86400000;
     terms.room.enabled = true;
+    terms.cancellation = (struct cancel_terms){.allowed = true, .until_seconds = 86400};
     if (result == RESULT_OK)
         result = read_plan_text(venue_stadium(), &plan, &terms, &fault);
     if (result == RESULT_OK) {
@@ -393,6 +396,26 @@ static void say_demo(const struct server *server) {
             "  Ctrl-C stops it; all sales are kept in %s.\n\n",
             sale->plan->seat_count, node_address(server->node), show, token, node_admin_address(server->node),
             server->folder);
+}
+
+/* Buyers who buy nothing are for a show that is none: not beside a gateway that takes money, and not without --demo. */
+static bool may_have_crowd(struct server *server) {
+    const struct settings *settings = &server->settings;
+    if (settings->number[SETTING_demo_crowd] == 0 ||
+        (settings->number[SETTING_demo] && strcmp(settings->text[SETTING_payments], "sandbox") == 0))
+        return true;
+    snprintf(server->fault, sizeof server->fault,
+             "--demo-crowd goes with --demo and the payment sandbox only: its buyers do not exist");
+    return false;
+}
+
+static void start_crowd(struct server *server) {
+    const struct sale *sale = node_first_sale(server->node);
+    int64_t fans = server->settings.number[SETTING_demo_crowd];
+    if (!sale || fans == 0)
+        return;
+    demo_crowd_start(&server->crowd, node_address(server->node), &sale->show_id, fans);
+    fprintf(stderr, "  %lld simulated buyers come and go (--demo-crowd).\n\n", (long long)fans);
 }
 
 /* ---- running ---- */
@@ -477,13 +500,15 @@ static bool wait_for_the_end(struct server *server, const sigset_t *signals) {
         if (server->ledger.failed(server->ledger.engine))
             return false;
         gateway_child_watch(&server->child);
+        demo_crowd_watch(&server->crowd);
     }
 }
 
 static int run(struct server *server, const sigset_t *signals) {
     struct id token_hash;
-    if (!check_roles(server) || !open_folder(server) || !find_token(server, &token_hash) || !open_webhook(server) ||
-        !open_ledger(server) || !open_holds(server) || !open_queue_logs(server) || !open_payments(server))
+    if (!check_roles(server) || !may_have_crowd(server) || !open_folder(server) || !find_token(server, &token_hash) ||
+        !open_webhook(server) || !open_ledger(server) || !open_holds(server) || !open_queue_logs(server) ||
+        !open_payments(server))
         return fail(server);
     if (server->settings.number[SETTING_demo] && !make_demo(server))
         return fail(server);
@@ -495,8 +520,10 @@ static int run(struct server *server, const sigset_t *signals) {
             server->settings.text[SETTING_admin_token][0] ? "" : "/admin-token");
     if (server->settings.number[SETTING_demo])
         say_demo(server);
+    start_crowd(server);
 
     bool asked = wait_for_the_end(server, signals);
+    demo_crowd_stop(&server->crowd); /* so that nobody comes any more */
     node_stop(server->node);
     server->payments.free(server->payments.engine);
     queue_log_store_free(&server->queue_logs);
