@@ -4,6 +4,7 @@
  * and 503 are tried a few times, after what Retry-After says or a pause drawn at random that doubles (full jitter:
  * "Exponential Backoff And Jitter", M. Brooker), before anybody is told. */
 import { clock_set } from './clock';
+import { connection_told } from './connection';
 import type { Problem } from './types';
 
 const ATTEMPTS = 4;
@@ -82,10 +83,12 @@ export async function call(method: string, path: string, body?: unknown, options
     let problem = OFFLINE;
     try {
       const answer = await ask(method, path, body, fixed);
+      connection_told(true);
       if (answer.status < 400) return answer;
       problem = await problem_of(answer);
     } catch (error) {
       if (options.signal?.aborted) throw error;
+      connection_told(false);
     }
     const again = problem.status === 0 || problem.status === 429 || problem.status === 503 || problem.code === 'idempotency_in_progress';
     if (!again || attempt + 1 >= attempts) throw new ApiProblem(problem);

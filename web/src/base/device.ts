@@ -63,9 +63,12 @@ export interface ShowMemory {
   queue_ticket?: string;
   position?: number | null;
   joined_ms?: number;
+  ahead_first?: number | null; /* so many were ahead when this place was given */
   pass?: string;
   pass_ends_ms?: number; /* the server's time */
   held?: HeldSeats;
+  lost?: { seat_ids: string[] }; /* held before, and gone without the fan's doing: offered again */
+  taking?: { key: string; wish: string }; /* asked for, and not answered yet: the Idempotency-Key, and the wish as JSON */
 }
 
 export interface BookingMemory {
@@ -103,6 +106,10 @@ export function device_bookings(): BookingMemory[] {
 
 export function device_add_booking(booking: BookingMemory): void {
   write('bookings', [booking, ...device_bookings().filter((other) => other.booking_id !== booking.booking_id)].slice(0, 100));
+}
+
+export function device_drop_booking(booking_id: string): void {
+  write('bookings', device_bookings().filter((other) => other.booking_id !== booking_id));
 }
 
 export function device_setting(name: string): string | null {

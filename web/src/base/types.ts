@@ -101,8 +101,26 @@ export interface Booking {
   payment_state: 'NONE' | 'AUTHORIZED' | 'CAPTURED' | 'VOIDED' | 'REFUNDED' | 'REVIEW';
   seat_ids: string[];
   amount: number;
-  refunded_amount?: number;
+  refunded: number;
   currency: string;
+  reason: string | null;
+  confirmed_at: string | null;
+}
+
+/* GET …/reservations/{id} */
+export interface ReservationState extends Omit<Reservation, 'warnings'> {
+  status: 'HELD' | 'PAYING' | 'BOOKED';
+  booking_id?: string;
+}
+
+/* GET …/bookings/{id}/tickets: a list of these */
+export interface Ticket {
+  seat_id: string;
+  section: string | null;
+  row: string | null;
+  number: string | null;
+  category: string | null;
+  ticket_number: string;
 }
 
 export interface QueuePlace {
