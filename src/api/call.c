@@ -137,7 +137,8 @@ static void send(struct call *call, unsigned status, const char *content_type, s
     log_answer(call, status);
     if (!id_is_none(&call->answer_key.key))
         idempotency_end(call->api->idempotency, &call->answer_key.key);
-    bool is_plain = status < 300 && !call->cache_control && !call->headers && strcmp(content_type, "application/json") == 0;
+    bool is_plain =
+        status < 300 && !call->cache_control && !call->headers && strcmp(content_type, "application/json") == 0;
     if (call->exchange && is_plain) {
         exchange_reply(call->exchange, status, (struct bytes){json_headers, sizeof json_headers - 1}, body);
     } else if (call->exchange) {
@@ -266,17 +267,20 @@ bool call_has_etag(const struct call *call, const char *etag) {
 static void add_prepared_headers(struct buffer *headers, const struct prepared *prepared) {
     buffer_add_bytes(headers, BYTES("Cache-Control: "));
     buffer_add_text(headers, prepared->cache_control);
-    buffer_add_bytes(headers, BYTES("\r\nETag: "));
-    buffer_add_text(headers, prepared->etag);
+    if (prepared->etag) {
+        buffer_add_bytes(headers, BYTES("\r\nETag: "));
+        buffer_add_text(headers, prepared->etag);
+    }
     buffer_add_bytes(headers, BYTES("\r\nVary: Accept-Encoding\r\n"));
     if (prepared->place)
         buffer_printf(headers, "X-Feed: %016llx\r\nX-Sequence: %llu\r\n", (unsigned long long)prepared->place->feed,
                       (unsigned long long)prepared->place->sequence);
+    buffer_add_bytes(headers, prepared->more);
 }
 
 void call_reply_not_modified(struct call *call, const struct prepared *prepared) {
     if (call->exchange) {
-        char room[512];
+        char room[2048];
         struct buffer headers = {.at = room, .capacity = sizeof room, .limit = sizeof room};
         add_prepared_headers(&headers, prepared);
         assert(buffer_ok(&headers));
@@ -289,11 +293,13 @@ void call_reply_not_modified(struct call *call, const struct prepared *prepared)
 
 void call_reply_prepared(struct call *call, const struct prepared *prepared) {
     if (call->exchange) {
-        char room[512];
+        char room[2048];
         struct buffer headers = {.at = room, .capacity = sizeof room, .limit = sizeof room};
         buffer_add_bytes(&headers, BYTES("Content-Type: "));
         buffer_add_text(&headers, prepared->content_type);
-        buffer_add_bytes(&headers, prepared->gzip ? BYTES("\r\nContent-Encoding: gzip\r\n") : BYTES("\r\n"));
+        buffer_add_bytes(&headers, prepared->brotli ? BYTES("\r\nContent-Encoding: br\r\n")
+                                   : prepared->gzip ? BYTES("\r\nContent-Encoding: gzip\r\n")
+                                                    : BYTES("\r\n"));
         add_prepared_headers(&headers, prepared);
         assert(buffer_ok(&headers));
         log_answer(call, 200);

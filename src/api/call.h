@@ -15,7 +15,7 @@
 #include "api/problem.h"
 #include "net/reactor.h"
 
-enum route_side { SIDE_FAN, SIDE_OPERATOR, SIDE_PROBE };
+enum route_side { SIDE_FAN, SIDE_PAGE, SIDE_OPERATOR, SIDE_PROBE };
 enum route_body { BODY_NONE, BODY_JSON };
 
 struct call;
@@ -44,7 +44,7 @@ struct call {
     struct bytes if_none_match;
     struct bytes authorization;         /* of a fan; at NULL: none */
     const struct http_request *request; /* NULL once parked */
-    bool takes_gzip;
+    bool takes_gzip, takes_brotli;
     bool wants_csv;
     int64_t now_ms;
     int64_t arrived_us;
@@ -118,14 +118,15 @@ void call_upgrade(struct call *call, struct channel *channel);
 /* The same for a viewer who has something already. */
 void call_upgrade_from(struct call *call, struct channel *channel, const struct websocket_known *known);
 
-/* A prepared answer that is the same for everyone. `more` is further header lines, or "". On the reactor only. */
+/* A prepared answer that is the same for everyone. On the reactor only. */
 struct prepared {
     struct blob *body; /* a reference that the call takes over */
     const char *content_type;
     const char *cache_control;
-    const char *etag; /* quotes included */
-    bool gzip;
+    const char *etag; /* quotes included; NULL: none */
+    bool gzip, brotli;
     const struct live_place *place; /* told as X-Feed and X-Sequence; NULL: not told */
+    struct bytes more;              /* further header lines, each ended by CRLF */
 };
 void call_reply_prepared(struct call *call, const struct prepared *prepared);
 void call_reply_not_modified(struct call *call, const struct prepared *prepared);

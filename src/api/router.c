@@ -5,6 +5,8 @@
 #include "api/gate.h"
 #include "api/handlers.h"
 #include "api/idempotency.h"
+#include "api/negotiation.h"
+#include "api/pages.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/metrics.h"
@@ -50,6 +52,11 @@ struct subjects {
     struct bytes show, reservation, booking; /* at NULL: not in the pattern */
 };
 
+/* The handler itself looks at what stands there. */
+static bool is_wildcard(struct bytes segment) {
+    return segment.length && segment.at[0] == '{';
+}
+
 static bool matches(const struct segments *pattern, const struct segments *path, struct subjects *subjects) {
     *subjects = (struct subjects){0};
     if (pattern->count != path->count)
@@ -61,14 +68,14 @@ static bool matches(const struct segments *pattern, const struct segments *path,
             subjects->reservation = path->at[i];
         else if (bytes_equal(pattern->at[i], BYTES("{booking}")))
             subjects->booking = path->at[i];
-        else if (!bytes_equal(pattern->at[i], path->at[i]))
+        else if (!is_wildcard(pattern->at[i]) && !bytes_equal(pattern->at[i], path->at[i]))
             return false;
     }
     return true;
 }
 
 static bool is_for(const struct route *route, bool operator_side) {
-    return (route->side != SIDE_FAN) == operator_side;
+    return (route->side != SIDE_FAN && route->side != SIDE_PAGE) == operator_side;
 }
 
 static void split_patterns(void) {
@@ -161,56 +168,19 @@ static enum result admit(struct api *api, bool operator_side, const struct http_
     return RESULT_OK;
 }
 
-/* ";q=0", ";q=0.0" …: named in order to be refused (RFC 9110 section 12.4.2). */
-static bool weighs_nothing(struct bytes parameters) {
-    for (size_t i = 0; i + 1 < parameters.length; i++) {
-        if ((parameters.at[i] != 'q' && parameters.at[i] != 'Q') || parameters.at[i + 1] != '=' || i == 0 ||
-            !strchr("; \t", parameters.at[i - 1]))
-            continue;
-        for (size_t digit = i + 2; digit < parameters.length && strchr("0123456789.", parameters.at[digit]); digit++)
-            if (parameters.at[digit] >= '1' && parameters.at[digit] <= '9')
-                return false;
-        return true;
-    }
-    return false;
-}
-
-/* True if `coding` is named in Accept-Encoding and not with a weight of 0. */
-static bool accepts(struct bytes list, const char *coding) {
-    size_t length = strlen(coding);
-    for (size_t at = 0; at < list.length;) {
-        const char *comma = memchr(list.at + at, ',', list.length - at);
-        size_t end = comma ? (size_t)(comma - list.at) : list.length;
-        while (at < end && (list.at[at] == ' ' || list.at[at] == '\t'))
-            at++;
-        struct bytes item = {list.at + at, end - at};
-        if (item.length >= length && bytes_equal_nocase((struct bytes){item.at, length}, bytes_of(coding)) &&
-            (item.length == length || strchr("; \t", item.at[length])))
-            return !weighs_nothing((struct bytes){item.at + length, item.length - length});
-        at = end + 1;
-    }
-    return false;
-}
-
-/* Finds what the path names. False: refused, and answered. */
-static bool find_subjects(struct call *call, const struct subjects *subjects) {
+/* Finds what the path names: OK, or what is not there. */
+static enum result find_subjects(struct call *call, const struct subjects *subjects) {
     if (subjects->show.at) {
         struct id show_id;
         call->sale = id_parse_uuid(subjects->show, &show_id) ? sale_find(call->api->sales, &show_id) : NULL;
-        if (!call->sale) {
-            call_refuse(call, RESULT_SHOW_NOT_FOUND, NULL);
-            return false;
-        }
+        if (!call->sale)
+            return RESULT_SHOW_NOT_FOUND;
     }
-    if (subjects->reservation.at && !id_parse_letter(subjects->reservation, 'r', &call->subject)) {
-        call_refuse(call, RESULT_RESERVATION_NOT_FOUND, NULL);
-        return false;
-    }
-    if (subjects->booking.at && !id_parse_letter(subjects->booking, 'b', &call->subject)) {
-        call_refuse(call, RESULT_BOOKING_NOT_FOUND, NULL);
-        return false;
-    }
-    return true;
+    if (subjects->reservation.at && !id_parse_letter(subjects->reservation, 'r', &call->subject))
+        return RESULT_RESERVATION_NOT_FOUND;
+    if (subjects->booking.at && !id_parse_letter(subjects->booking, 'b', &call->subject))
+        return RESULT_BOOKING_NOT_FOUND;
+    return RESULT_OK;
 }
 
 /* What a fan shows to be let on. Where it counts it is looked at before all else, so that an answer kept under
@@ -253,16 +223,23 @@ static void handle(struct api *api, bool operator_side, struct exchange *exchang
         call_refuse(&call, RESULT_OVERLOADED, "the server is starting");
         return;
     }
-    if (!find_subjects(&call, &subjects))
+    enum result result = find_subjects(&call, &subjects);
+    if (result != RESULT_OK) {
+        if (!operator_side && pages_answer_not_found(exchange, request))
+            metric_refused(result);
+        else
+            call_refuse(&call, result, NULL);
         return;
+    }
     if (!operator_side && !read_authorization(&call))
         return;
     if (call.route->handle == handle_join_queue && api->limits)
         call.client = forwarded_client(&api->proxies, request);
     if (call.route->method == HTTP_GET) {
         call.if_none_match = http_field(request, "if-none-match");
-        call.takes_gzip = accepts(http_field(request, "accept-encoding"), "gzip");
-        call.wants_csv = accepts(http_field(request, "accept"), "text/csv");
+        call.takes_gzip = negotiation_accepts(http_field(request, "accept-encoding"), "gzip");
+        call.takes_brotli = negotiation_accepts(http_field(request, "accept-encoding"), "br");
+        call.wants_csv = negotiation_accepts(http_field(request, "accept"), "text/csv");
     } else if (call.route->method == HTTP_POST) {
         struct bytes key = http_field(request, "idempotency-key");
         if (key.at) {
@@ -295,6 +272,8 @@ static void add_allow(const struct api *api, struct buffer *headers, const struc
 static void refuse(const struct api *api, bool operator_side, struct exchange *exchange,
                    const struct http_request *request, enum result result, const char *detail) {
     metric_refused(result);
+    if (result == RESULT_NOT_FOUND && !operator_side && request && pages_answer_not_found(exchange, request))
+        return;
     char headers_room[512], body_room[2048];
     struct buffer headers = {.at = headers_room, .capacity = sizeof headers_room, .limit = sizeof headers_room};
     struct buffer body = {.at = body_room, .capacity = sizeof body_room, .limit = sizeof body_room};

@@ -186,7 +186,7 @@ for (const [what, bytes] of unusual) {
 
 for (const path of ['//api/v1/shows', '/api//v1/shows', '/api/./v1/shows', '/./api/v1/shows', '/api/v1/../v1/shows', '/../api/v1/shows', '/api/v1/shows/', '/api/v1/shows/.',
   '/api/v1/shows/..', '/api/v1/shows;x', '/api/v1;x/shows', '/api%2fv1/shows', '/api%2Fv1%2Fshows', '/api/v1/shows%00', '/api/v1/%2e/shows', '/api/v1/%2e%2e/v1/shows', '/api\\v1\\shows',
-  '/api/v1\\..\\v1/shows', '/api/v1/shows%5c', '/api/v1/show%73', '/API/v1/shows', '/api/v1/shows%', '/api/v1/shows%zz', '/api/v1/shows%2', '/']) {
+  '/api/v1\\..\\v1/shows', '/api/v1/shows%5c', '/api/v1/show%73', '/API/v1/shows', '/api/v1/shows%', '/api/v1/shows%zz', '/api/v1/shows%2']) {
   test(`a path that is not canonical is never a 2xx: ${path}`, async () => {
     // red when: the path is decoded or repaired before it is looked up
     const { text } = await raw(server.fans, [get(path)]);
