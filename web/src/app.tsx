@@ -1,14 +1,30 @@
 /* The frame around every page, and which page it is. */
 import { match, usePath } from './base/router';
+import { BookingPage } from './pages/booking';
+import { CheckoutPage } from './pages/checkout';
 import { Frame } from './pages/frame';
-import { ShowsPage } from './pages/shows';
 import { NotFoundPage } from './pages/not_found';
+import { ShowPage } from './pages/show';
+import { ShowsPage } from './pages/shows';
+import { TicketsPage } from './pages/tickets';
+
+function Page({ path }: { path: string }) {
+  const show_id = match('/shows/:id', path)?.id;
+  if (show_id) return <ShowPage show_id={show_id} />;
+  const checkout_id = match('/shows/:id/checkout', path)?.id;
+  if (checkout_id) return <CheckoutPage show_id={checkout_id} />;
+  const booking_id = match('/bookings/:id', path)?.id;
+  if (booking_id) return <BookingPage booking_id={booking_id} />;
+  if (match('/tickets', path)) return <TicketsPage />;
+  if (match('/', path)) return <ShowsPage />;
+  return <NotFoundPage />;
+}
 
 export function App() {
   const path = usePath();
   return (
-    <Frame>
-      {match('/', path) ? <ShowsPage /> : <NotFoundPage />}
+    <Frame path={path}>
+      <Page path={path} />
     </Frame>
   );
 }

@@ -1,5 +1,5 @@
 /* The shop: one document for all pages but the waiting room and the queue's record. */
-import '@fontsource-variable/inter/wght.css';
+import './design/font.css';
 import './design/tokens.css';
 import './design/base.css';
 import { render } from 'preact';

@@ -26,3 +26,16 @@ export function write_countdown(milliseconds: number): string {
   const seconds = Math.max(0, Math.ceil(milliseconds / 1000));
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
 }
+
+/* 26:03:09, of milliseconds, for long waits: hours only where there are any. */
+export function write_long_countdown(milliseconds: number): string {
+  const seconds = Math.max(0, Math.ceil(milliseconds / 1000));
+  const hours = Math.floor(seconds / 3600);
+  const rest = `${String(Math.floor(seconds / 60) % 60).padStart(2, '0')}:${String(seconds % 60).padStart(2, '0')}`;
+  return hours > 0 ? `${hours}:${rest}` : rest;
+}
+
+/* "in 3 days", from one time to another. */
+export function write_days_until(from_ms: number, to_ms: number): string {
+  return new Intl.RelativeTimeFormat(locale, { numeric: 'always' }).format(Math.floor((to_ms - from_ms) / 86_400_000), 'day');
+}

@@ -33,22 +33,27 @@ function readable(color: Rgb, paper: Rgb, ink: Rgb): Rgb {
 
 const css = (color: Rgb) => `rgb(${color.join(' ')})`;
 
+/* What a colour gives, as custom properties: of a part of a page, too (a show's card in a list). */
+export function accent_style(wanted_color: string | null | undefined): Record<string, string> {
+  const color = wanted_color ? read(wanted_color) : null;
+  if (!color) return {};
+  const [paper, ink]: [Rgb, Rgb] = dark.matches ? [DARK_PAPER, [255, 255, 255]] : [LIGHT_PAPER, [0, 0, 0]];
+  return {
+    '--accent': css(color),
+    '--accent-ink': contrast(color, [255, 255, 255]) >= contrast(color, [0, 0, 0]) ? '#fff' : '#000',
+    '--accent-text': css(readable(color, paper, ink)),
+  };
+}
+
 function apply(): void {
   const style = document.documentElement.style;
-  const color = wanted ? read(wanted) : null;
-  if (!color) {
-    for (const name of ['--accent', '--accent-ink', '--accent-text']) style.removeProperty(name);
-    return;
-  }
-  const [paper, ink]: [Rgb, Rgb] = dark.matches ? [DARK_PAPER, [255, 255, 255]] : [LIGHT_PAPER, [0, 0, 0]];
-  style.setProperty('--accent', css(color));
-  style.setProperty('--accent-ink', contrast(color, [255, 255, 255]) >= contrast(color, [0, 0, 0]) ? '#fff' : '#000');
-  style.setProperty('--accent-text', css(readable(color, paper, ink)));
+  for (const name of ['--accent', '--accent-ink', '--accent-text']) style.removeProperty(name);
+  for (const [name, value] of Object.entries(accent_style(wanted))) style.setProperty(name, value);
 }
 
 dark.addEventListener('change', apply);
 
-/* `#rrggbb`, or null for our own. */
+/* The whole page's: `#rrggbb`, or null for our own. */
 export function accent_set(color: string | null): void {
   wanted = color;
   apply();

@@ -1,12 +1,15 @@
 import { say } from '../strings/strings';
+import { Heading } from './heading';
 
 export function NotFoundPage() {
   return (
-    <div class="column stack">
-      <h1>{say('not_found_title')}</h1>
-      <p>{say('not_found_text')}</p>
+    <div class="column stack page">
+      <Heading title={say('not_found_title')} />
+      <p class="lead">{say('not_found_text')}</p>
       <p>
-        <a href="/">{say('back_to_shows')}</a>
+        <a class="button button-quiet" href="/">
+          {say('back_to_shows')}
+        </a>
       </p>
     </div>
   );

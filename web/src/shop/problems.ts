@@ -44,6 +44,7 @@ const help_of = {
   leaves_orphan: 'seats',
   idempotency_in_progress: 'retry',
   payment_in_progress: 'retry',
+  booking_not_confirmed: 'retry',
   booking_not_refundable: 'show',
   conflict: 'reload',
   reservation_expired: 'same_seats',
