@@ -112,6 +112,8 @@ struct api_services {
     void (*wake_ticker)(void *runtime);
     void (*wake_usher)(void *runtime);
     bool (*is_ready)(void *runtime);
+    /* Of a node that only shows: it has heard from its upstream lately. */
+    bool (*is_current)(void *runtime);
     /* A show that was just made: the hold store is told of it. */
     enum result (*know_show)(void *runtime, struct sale *sale);
     /* Answers to keyed reserve calls that the ledger has not been told yet: NOT_FOUND, or the answer with its body in
@@ -122,17 +124,29 @@ struct api_services {
     enum result (*new_channel)(void *runtime, const struct channel_service *service, struct channel **channel);
 };
 
-/* What this node does; routes of other roles are not there (routes.def names each route's). */
-enum role { ROLE_QUEUE = 1, ROLE_SEATS = 2, ROLE_BOOKINGS = 4, ROLE_LIVE = 8, ROLE_ALL = 15 };
+/* What this node does; routes of other roles are not there (routes.def names each route's). LIVE alone is a node that
+ * shows what another one has (mirror.h) and has nothing of its own: it has no route of a SHOP's. */
+enum role {
+    ROLE_QUEUE = 1,
+    ROLE_SEATS = 2,
+    ROLE_BOOKINGS = 4,
+    ROLE_LIVE = 8,
+    ROLE_SHOP = ROLE_QUEUE | ROLE_SEATS | ROLE_BOOKINGS,
+    ROLE_SEATS_OR_LIVE = ROLE_SEATS | ROLE_LIVE,
+    ROLE_QUEUE_OR_LIVE = ROLE_QUEUE | ROLE_LIVE,
+    ROLE_ALL = ROLE_SHOP | ROLE_LIVE
+};
 
 struct idempotency;
 struct address_limits;
+struct api_mirror;
 
 struct api {
     struct sale_list *sales;
-    struct hold_store *holds;
+    struct hold_store *holds; /* NULL, as the ledger, on a node that only shows */
     struct ledger *ledger;
-    unsigned roles; /* of enum role */
+    struct api_mirror *mirror; /* NULL unless it only shows */
+    unsigned roles;            /* of enum role */
     _Atomic(const struct keyring *) keys;
     struct pass_cache *passes;
     const struct queue_logs *queue_logs;

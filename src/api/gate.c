@@ -1,5 +1,6 @@
 #include "api/gate.h"
 #include "api/handlers.h"
+#include "api/mirror.h"
 #include "api/room.h"
 #include "base/metrics.h"
 
@@ -104,6 +105,10 @@ void handle_check_pass(struct call *call) {
 }
 
 void handle_read_keys(struct call *call) {
+    if (call->api->mirror) {
+        mirrored_reply(call, &call->api->mirror->keys, "public, max-age=1", NULL);
+        return;
+    }
     struct buffer *body = call_scratch(call);
     keyring_write_jwks(atomic_load(&call->api->keys), body);
     reply_shared(call, buffer_bytes(body));

@@ -21,10 +21,12 @@ void handle_healthz(struct call *call) {
 void handle_readyz(struct call *call) {
     if (!call->api->services.is_ready(call->api->services.runtime))
         call_refuse(call, RESULT_OVERLOADED, "the server is starting");
-    else if (call->api->ledger->failed(call->api->ledger->engine))
+    else if (call->api->mirror && !call->api->services.is_current(call->api->services.runtime))
+        call_refuse(call, RESULT_OVERLOADED, "nothing is heard from the upstream: what is shown may be old");
+    else if (!call->api->mirror && call->api->ledger->failed(call->api->ledger->engine))
         call_refuse(call, RESULT_LEDGER_UNAVAILABLE,
                     "the ledger has failed: stop the server, mend the disk, start it again");
-    else if (!call->api->holds->takes(call->api->holds->engine))
+    else if (!call->api->mirror && !call->api->holds->takes(call->api->holds->engine))
         call_refuse(call, RESULT_HOLD_STORE_UNAVAILABLE,
                     "no hold can be taken: the journal of holds cannot be written; stop the server, mend the disk, "
                     "start it again");

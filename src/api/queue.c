@@ -1,6 +1,7 @@
 /* POST …/queue, …/claim, …/leave; GET …/queue, …/live, …/record: a fan's way through the waiting room. */
 #include "api/gate.h"
 #include "api/handlers.h"
+#include "api/mirror.h"
 #include "api/room.h"
 #include "base/metrics.h"
 #include "base/panic.h"
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 
 #define STATUS_CACHE "public, max-age=1"
+#define NO_ROOM "this show has no waiting room: reserve seats without a pass"
 
 /* ---- the room of a call ---- */
 
@@ -29,7 +31,7 @@ static void open_room(struct clerk_job *job, struct ledger_reader *reader) {
  * room is not opened: its record would begin, and the operator may still change their mind. */
 static struct room *room_of(struct call *call) {
     if (!atomic_load_explicit(&call->sale->has_room, memory_order_relaxed)) {
-        call_refuse(call, RESULT_NOT_FOUND, "this show has no waiting room: reserve seats without a pass");
+        call_refuse(call, RESULT_NOT_FOUND, NO_ROOM);
         return NULL;
     }
     struct room *room = atomic_load_explicit(&call->sale->room, memory_order_acquire);
@@ -356,6 +358,10 @@ static bool is_before_room(const struct call *call) {
 }
 
 void handle_read_queue(struct call *call) {
+    if (call->sale->mirror) {
+        mirrored_reply(call, &call->sale->mirror->queue, STATUS_CACHE, NO_ROOM);
+        return;
+    }
     if (is_before_room(call)) {
         struct buffer *body = call_scratch(call);
         room_write_status_before(call->api, call->sale, call->now_ms, body);
@@ -381,6 +387,12 @@ void handle_read_queue(struct call *call) {
     }
 }
 
+static void watch_room(struct call *call) {
+    struct room *room = room_of(call);
+    if (room)
+        call_upgrade(call, room_channel(room));
+}
+
 void handle_watch_queue(struct call *call) {
     if (!call->request) { /* parked while its room was opened */
         call_refuse(call, RESULT_OVERLOADED, "the waiting room is opening: connect again");
@@ -391,9 +403,13 @@ void handle_watch_queue(struct call *call) {
         call_refuse(call, result, NULL);
         return;
     }
-    struct room *room = room_of(call);
-    if (room)
-        call_upgrade(call, room_channel(room));
+    struct sale_mirror *mirror = call->sale->mirror;
+    if (mirror && mirrored_is_there(&mirror->queue))
+        call_upgrade(call, mirror->channel);
+    else if (mirror)
+        call_refuse(call, RESULT_NOT_FOUND, NO_ROOM);
+    else
+        watch_room(call);
 }
 
 /* Back on the reactor, with the record's document. */

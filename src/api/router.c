@@ -99,7 +99,8 @@ static bool is_of_route(unsigned route, bool operator_side, const struct segment
            !(rivals[route] && matches(rivals[route], path, &of_rival));
 }
 
-/* NOT_FOUND, METHOD_NOT_ALLOWED, or the route and what its path names. */
+/* NOT_FOUND, METHOD_NOT_ALLOWED, or the route and what its path names. What other nodes do is not found here, whatever
+ * this one has at the same address. */
 static enum result find_route(const struct api *api, const struct http_request *request, bool operator_side,
                               const struct route **route, struct subjects *subjects) {
     struct segments path;
@@ -108,15 +109,26 @@ static enum result find_route(const struct api *api, const struct http_request *
     if (!split(request->path, &path))
         return RESULT_NOT_FOUND;
     for (unsigned i = 0; i < api_route_count; i++) {
-        if (!(api_routes[i].roles & api->roles) || !is_of_route(i, operator_side, &path, subjects))
+        if (!is_of_route(i, operator_side, &path, subjects))
             continue;
+        bool is_here = api_routes[i].roles & api->roles;
         if (api_routes[i].method == method) {
             *route = &api_routes[i];
-            return RESULT_OK;
+            return is_here ? RESULT_OK : RESULT_NOT_FOUND;
         }
-        result = RESULT_METHOD_NOT_ALLOWED;
+        if (is_here)
+            result = RESULT_METHOD_NOT_ALLOWED;
     }
     return result;
+}
+
+/* Why a call is not found that is one of another role's; NULL if it is nobody's. */
+static const char *why_not_here(const struct api *api, const struct http_request *request, bool operator_side) {
+    const struct route *route = NULL;
+    struct subjects subjects;
+    if (find_route(api, request, operator_side, &route, &subjects) == RESULT_OK || !route)
+        return NULL;
+    return api->mirror ? "this node only shows: ask the one that sells" : "this node does not do that (--roles)";
 }
 
 /* What admit() found for the request that handle() gets next, on the same reactor's thread: most need no second look.
@@ -284,6 +296,8 @@ static void refuse(const struct api *api, bool operator_side, struct exchange *e
         buffer_add_text(&headers, "WWW-Authenticate: Bearer\r\n");
     if (problem_status(result) == 503)
         buffer_add_text(&headers, "Retry-After: 1\r\n");
+    if (result == RESULT_NOT_FOUND && !detail && request)
+        detail = why_not_here(api, request, operator_side);
     problem_write(&body, result, detail);
     exchange_reply(exchange, problem_status(result), buffer_bytes(&headers), buffer_bytes(&body));
 }

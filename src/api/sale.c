@@ -1,4 +1,5 @@
 #include "api/sale.h"
+#include "api/mirror.h"
 #include "api/plan_parts.h"
 #include "api/room.h"
 #include "base/clock.h"
@@ -126,6 +127,7 @@ void sale_free(struct sale *sale) {
         return;
     room_free(atomic_load(&sale->room));
     feed_free(sale->feed);
+    mirror_free(sale->mirror);
     if (sale->show)
         show_free(sale->show);
     plan_parts_free(sale->plan_parts);

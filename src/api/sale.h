@@ -45,6 +45,7 @@ struct sale_terms {
 struct room;
 struct sale_fault;
 struct plan_parts;
+struct sale_mirror;
 
 struct sale {
     /* set once */
@@ -56,6 +57,7 @@ struct sale {
     char plan_etag[40];
     struct plan_parts *plan_parts; /* the same in pieces */
     struct seat_feed *feed;
+    struct sale_mirror *mirror; /* NULL unless it is another node's, which this one only shows (mirror.h) */
     int64_t created_ms;
     struct sale *next_with_tag; /* another show whose reservations carry the same tag */
 

@@ -1,5 +1,6 @@
 /* What is the same for every fan: shows, the plan, the seats. */
 #include "api/handlers.h"
+#include "api/mirror.h"
 #include "api/plan_parts.h"
 #include "base/container.h"
 #include "base/hash.h"
@@ -43,6 +44,10 @@ void reply_shared(struct call *call, struct bytes content) {
 }
 
 void handle_list_shows(struct call *call) {
+    if (call->api->mirror) {
+        mirrored_reply(call, &call->api->mirror->shows, SHOWS_CACHE, NULL);
+        return;
+    }
     reply_shared(call, buffer_bytes(write_list(call, false)));
 }
 
@@ -51,6 +56,10 @@ void handle_admin_list_shows(struct call *call) {
 }
 
 void handle_read_show(struct call *call) {
+    if (call->sale->mirror) {
+        mirrored_reply(call, &call->sale->mirror->show, SHOWS_CACHE, NULL);
+        return;
+    }
     struct buffer *body = call_scratch(call);
     struct json_writer writer = json_writer(body);
     sale_write(call->sale, call->now_ms, false, &writer);

@@ -9,6 +9,8 @@
 #include "commands/common.h"
 #include "commands/demo_crowd.h"
 #include "commands/gateway_child.h"
+#include "commands/serve_relay.h"
+#include "commands/serve_shape.h"
 #include "engines/memory/memory_store.h"
 #include "engines/memory/queue_log.h"
 #include "engines/sqlite/sqlite_ledger.h"
@@ -20,15 +22,12 @@
 #include "runtime/settings.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #define WATCH_MS 200
-#define FILES_APART 256 /* descriptors that are not connections */
 
 struct server {
     struct settings settings;
@@ -210,11 +209,18 @@ static bool check_roles(struct server *server) {
     if (!roles)
         snprintf(server->fault, sizeof server->fault,
                  "--roles %s: has to be a list of queue, seats, bookings and live, such as queue,seats", text);
-    else if (roles != ROLE_ALL && roles != ROLE_QUEUE)
+    else if (roles == ROLE_LIVE)
+        return serve_relay_check(&server->settings, server->fault, sizeof server->fault) == RESULT_OK;
+    else if (server->settings.text[SETTING_upstream][0])
         snprintf(server->fault, sizeof server->fault,
-                 "--roles %s: this version takes all four, or queue alone: with its engines in one process, seats and "
-                 "bookings cannot be apart",
-                 text);
+                 "--upstream goes with --roles live: who follows another node sells "
+                 "nothing itself");
+    else if (roles != ROLE_ALL && roles != ROLE_QUEUE)
+        snprintf(
+            server->fault, sizeof server->fault,
+            "--roles %s: this version takes all four, queue alone, or live alone with --upstream: with its engines "
+            "in one process, seats and bookings cannot be apart",
+            text);
     else
         return true;
     return false;
@@ -420,33 +426,6 @@ static void start_crowd(struct server *server) {
 
 /* ---- running ---- */
 
-static uint32_t connections_allowed(const struct server *server) {
-    struct rlimit files;
-    getrlimit(RLIMIT_NOFILE, &files);
-    files.rlim_cur = files.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &files);
-    getrlimit(RLIMIT_NOFILE, &files);
-    uint64_t possible = files.rlim_cur > 2 * FILES_APART ? files.rlim_cur - 2 * FILES_APART : FILES_APART;
-    uint64_t wanted = (uint64_t)server->settings.number[SETTING_max_connections];
-    if (wanted > possible)
-        log_warn("the open-file limit allows fewer connections than were asked for", LOG_INT("asked", wanted),
-                 LOG_INT("allowed", possible));
-    if (wanted == 0 || wanted > possible)
-        wanted = possible;
-    return wanted > 4000000 ? 4000000 : (uint32_t)wanted;
-}
-
-/* One a core that this process may run on: taskset and containers leave it fewer than the machine has. */
-static unsigned reactors_wanted(const struct settings *settings) {
-    cpu_set_t cores;
-    if (settings->number[SETTING_reactors])
-        return (unsigned)settings->number[SETTING_reactors];
-    if (sched_getaffinity(0, sizeof cores, &cores) != 0)
-        return 1;
-    int count = CPU_COUNT(&cores);
-    return count > LIMIT_REACTORS ? LIMIT_REACTORS : (unsigned)count;
-}
-
 static bool start_node(struct server *server, const struct id *token_hash) {
     const struct settings *from = &server->settings;
     struct address_limits *limits;
@@ -455,16 +434,6 @@ static bool start_node(struct server *server, const struct id *token_hash) {
     if (!keys || !read_limits(server, &limits, &proxies))
         return false;
     struct node_settings settings = {
-        .listen = from->text[SETTING_listen],
-        .admin_listen = from->text[SETTING_admin_listen],
-        .reactors = reactors_wanted(from),
-        .live_share = (unsigned)from->number[SETTING_live_share],
-        .max_connections = connections_allowed(server),
-        .waits = {.head_ms = (int)from->number[SETTING_head_seconds] * 1000,
-                  .body_ms = (int)from->number[SETTING_body_seconds] * 1000,
-                  .write_ms = (int)from->number[SETTING_write_seconds] * 1000,
-                  .idle_ms = (int)from->number[SETTING_idle_seconds] * 1000},
-        .drain_ms = (int)from->number[SETTING_drain_seconds] * 1000,
         .admin_token_hash = *token_hash,
         .webhook_secrets = bytes_of(from->text[SETTING_payments_webhook_secret]),
         .holds = {&server->holds, recover_holds, memory_store_end_recovery, memory_store_find_answer,
@@ -478,6 +447,7 @@ static bool start_node(struct server *server, const struct id *token_hash) {
         .queue_logs = &server->queue_logs,
         .courier = server->courier.url ? &server->courier : NULL,
     };
+    serve_shape(from, &settings);
     if (node_start(&settings, &server->node, server->fault, sizeof server->fault) != RESULT_OK)
         return false;
     return node_recover(server->node, server->fault, sizeof server->fault) == RESULT_OK;
@@ -506,9 +476,12 @@ static bool wait_for_the_end(struct server *server, const sigset_t *signals) {
 
 static int run(struct server *server, const sigset_t *signals) {
     struct id token_hash;
-    if (!check_roles(server) || !may_have_crowd(server) || !open_folder(server) || !find_token(server, &token_hash) ||
-        !open_webhook(server) || !open_ledger(server) || !open_holds(server) || !open_queue_logs(server) ||
-        !open_payments(server))
+    if (!check_roles(server) || !may_have_crowd(server))
+        return fail(server);
+    if (roles_of(server->settings.text[SETTING_roles]) == ROLE_LIVE)
+        return serve_relay(&server->settings, signals);
+    if (!open_folder(server) || !find_token(server, &token_hash) || !open_webhook(server) || !open_ledger(server) ||
+        !open_holds(server) || !open_queue_logs(server) || !open_payments(server))
         return fail(server);
     if (server->settings.number[SETTING_demo] && !make_demo(server))
         return fail(server);

@@ -1,11 +1,13 @@
 #include "runtime/node.h"
 #include "api/address_limits.h"
+#include "api/mirror.h"
 #include "api/room.h"
 #include "base/clock.h"
 #include "base/container.h"
 #include "base/log.h"
 #include "base/panic.h"
 #include "runtime/clerk.h"
+#include "runtime/follower.h"
 #include "runtime/usher.h"
 
 #include <malloc.h>
@@ -35,6 +37,8 @@ struct node {
     struct courier *courier;
     struct ticker *ticker;
     struct usher *usher;
+    struct follower *follower; /* NULL unless there is an upstream */
+    struct api_mirror mirror;
     struct old_keys *old_keys;
     struct clerk_job reconcile; /* the clerk's while `reconcile_out` */
     atomic_bool reconcile_out;
@@ -75,7 +79,13 @@ static void service_wake_usher(void *runtime) {
 
 static bool service_is_ready(void *runtime) {
     struct node *node = runtime;
-    return atomic_load_explicit(&node->ready, memory_order_acquire);
+    return atomic_load_explicit(&node->ready, memory_order_acquire) &&
+           (!node->follower || follower_is_ready(node->follower));
+}
+
+static bool service_is_current(void *runtime) {
+    struct node *node = runtime;
+    return !node->follower || follower_is_current(node->follower);
 }
 
 static enum result service_know_show(void *runtime, struct sale *sale) {
@@ -183,7 +193,7 @@ static enum result open_reactors(struct node *node, char *fault, size_t fault_si
     return result;
 }
 
-static enum result start_threads(struct node *node, char *fault, size_t fault_size) {
+static enum result start_sellers(struct node *node) {
     struct cashier_settings cashier = {node->with.ledger, node->with.holds.store, node->with.payments, &node->sales};
     enum result result = cashier_new(&cashier, &node->cashier);
     if (result == RESULT_OK && node->with.courier)
@@ -192,6 +202,11 @@ static enum result start_threads(struct node *node, char *fault, size_t fault_si
         result = clerk_start(node->with.ledger, &node->fans_clerk);
     if (result == RESULT_OK)
         result = clerk_start(node->with.ledger, &node->operators_clerk);
+    return result;
+}
+
+static enum result start_threads(struct node *node, char *fault, size_t fault_size) {
+    enum result result = node->with.upstream ? RESULT_OK : start_sellers(node);
     for (unsigned i = 0; i < node->reactor_count && result == RESULT_OK; i++) {
         if (pthread_create(&node->threads[i], NULL, run_reactor, node->reactors[i]))
             result = RESULT_OVERLOADED;
@@ -216,14 +231,18 @@ enum result node_start(const struct node_settings *settings, struct node **node,
         .admin_token_hash = settings->admin_token_hash,
         .webhook_secrets = settings->webhook_secrets,
         .services = {made, service_confirm, service_refund, service_look, service_clerk, service_wake_ticker,
-                     service_wake_usher, service_is_ready, service_know_show, service_find_recent_answer,
-                     service_new_channel},
+                     service_wake_usher, service_is_ready, service_is_current, service_know_show,
+                     service_find_recent_answer, service_new_channel},
         .roles = settings->roles,
         .keys = settings->keys,
         .queue_logs = settings->queue_logs,
         .limits = settings->limits,
         .proxies = settings->proxies,
     };
+    mirrored_init(&made->mirror.shows);
+    mirrored_init(&made->mirror.keys);
+    if (settings->upstream)
+        made->api.mirror = &made->mirror;
     enum result result = api_init(&made->api);
     if (result == RESULT_OK)
         result = pass_cache_new(PASSES_KNOWN, &made->api.passes);
@@ -344,7 +363,24 @@ static void say_unreadable(enum result result, char *fault, size_t fault_size) {
              result_words(result));
 }
 
+/* Instead of reading anything back. */
+static enum result start_following(struct node *node, char *fault, size_t fault_size) {
+    struct ticker_settings ticker = {
+        .api = &node->api, .live_share = node->with.live_share, .reactors = node->with.reactors};
+    enum result result = ticker_start(&ticker, &node->ticker);
+    if (result == RESULT_OK)
+        result = follower_start(&node->api, node->with.upstream, &node->follower);
+    if (result != RESULT_OK) {
+        snprintf(fault, fault_size, "cannot start the threads: %s", result_words(result));
+        return result;
+    }
+    atomic_store_explicit(&node->ready, true, memory_order_release); /* once the follower is */
+    return RESULT_OK;
+}
+
 enum result node_recover(struct node *node, char *fault, size_t fault_size) {
+    if (node->with.upstream)
+        return start_following(node, fault, fault_size);
     struct ledger *ledger = node->with.ledger;
     int64_t began_us = clock_monotonic_us();
     struct recovery recovery = {.node = node, .fault = fault, .fault_size = fault_size};
@@ -368,8 +404,12 @@ enum result node_recover(struct node *node, char *fault, size_t fault_size) {
     node->with.holds.end_recovery(node->with.holds.store);
     malloc_trim(0);
 
-    struct ticker_settings ticker = {&node->api, node->with.holds.pending_answers, node->with.holds.answers_kept,
-                                     reconcile, node->with.live_share, node->with.reactors};
+    struct ticker_settings ticker = {&node->api,
+                                     node->with.holds.pending_answers,
+                                     node->with.holds.answers_kept,
+                                     reconcile,
+                                     node->with.live_share,
+                                     node->with.reactors};
     result = cashier_start(node->cashier);
     if (result == RESULT_OK)
         result = ticker_start(&ticker, &node->ticker);
@@ -439,6 +479,7 @@ void node_stop(struct node *node) {
     for (unsigned i = 0; i < node->reactor_count; i++)
         pthread_join(node->threads[i], NULL);
     atomic_store(&node->api.stopped, true);
+    follower_stop(node->follower);
     usher_stop(node->usher);
     ticker_stop(node->ticker);
     await_new_shows(node);
@@ -449,8 +490,10 @@ void node_stop(struct node *node) {
     clerk_stop(node->fans_clerk);
     clerk_stop(node->operators_clerk);
     courier_stop(node->courier);
-    node->with.ledger->close(node->with.ledger->engine);
-    node->with.holds.close(node->with.holds.store);
+    if (node->with.ledger) {
+        node->with.ledger->close(node->with.ledger->engine);
+        node->with.holds.close(node->with.holds.store);
+    }
     ticker_free(node->ticker);
     cashier_free(node->cashier);
     courier_free(node->courier);
@@ -458,6 +501,9 @@ void node_stop(struct node *node) {
         reactor_free(node->reactors[i]);
     for (unsigned i = 0; i < count; i++)
         sale_free(node->sales.sales[i]);
+    follower_free(node->follower);
+    mirrored_release(&node->mirror.shows);
+    mirrored_release(&node->mirror.keys);
     api_release(&node->api);
     pass_cache_free(node->api.passes);
     address_limits_free(node->api.limits);

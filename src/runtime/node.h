@@ -5,6 +5,9 @@
  *     stop    listeners close → answers under way finish → usher, ticker → cashier → clerks → courier → the ledger
  * commits what it has and closes → the hold store writes what is left of its journal and closes
  *
+ * A node with an upstream only shows what that one has (follower.h): it has no engines, no keys and no operator's
+ * calls, and only the reactors, the ticker and the follower run.
+ *
  * The node knows ports only; which engine stands behind each is chosen by its caller. node_stop() closes the hold
  * store and the ledger, since their threads know the shows and the cashier; the payments are the caller's to free after
  * it.
@@ -38,6 +41,7 @@ struct node_settings {
     uint32_t max_connections; /* of fans, over all reactors */
     struct reactor_waits waits;
     int drain_ms;
+    const char *upstream; /* NULL: it sells. Else all of the engines below are NULL, and so are the keys */
     struct id admin_token_hash;
     struct bytes webhook_secrets; /* the caller's, until node_stop() has returned */
     struct node_holds holds;

@@ -1,5 +1,6 @@
 #include "runtime/ticker.h"
 #include "api/idempotency.h"
+#include "api/mirror.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -205,22 +206,7 @@ static bool is_due(int64_t *due_ms, int64_t now_ms, int64_t every_ms) {
     return true;
 }
 
-static int tick(struct ticker *ticker) {
-    struct api *api = ticker->with.api;
-    int64_t now_ms = clock_now_ms();
-    int64_t next_us = INT64_MAX;
-    int64_t interval_ms = take_pace(ticker);
-    unsigned count = atomic_load(&api->sales->count);
-    for (unsigned i = 0; i < count; i++) {
-        struct sale *sale = api->sales->sales[i];
-        expire(ticker, sale, now_ms);
-        int64_t pushed_us = feed_push(sale->feed, clock_monotonic_us(), interval_ms);
-        int64_t built_us = feed_build(sale->feed, clock_monotonic_us(), interval_ms);
-        next_us = pushed_us < next_us ? pushed_us : next_us;
-        next_us = built_us < next_us ? built_us : next_us;
-    }
-    if (is_due(&ticker->tend_due_ms, now_ms, 1000))
-        tend_feeds(api->sales, count);
+static void tell_ledger(struct ticker *ticker, int64_t now_ms) {
     if (is_due(&ticker->seats_due_ms, now_ms, SEATS_EVERY_MS))
         ticker->seats_left = SEATS_A_SECOND;
     if (ticker->seats_left && !tell_seats(ticker) && !atomic_load(&ticker->seats.out))
@@ -232,7 +218,39 @@ static int tick(struct ticker *ticker) {
     if (is_due(&ticker->rate_due_ms, now_ms, 1000))
         take_rates(ticker);
     if (is_due(&ticker->reconcile_due_ms, now_ms, RECONCILE_EVERY_MS))
-        ticker->with.reconcile(api->services.runtime);
+        ticker->with.reconcile(ticker->with.api->services.runtime);
+}
+
+/* Shows the seats to whoever is due, and returns when somebody is next. */
+static int64_t show_seats(struct sale *sale, int64_t interval_ms) {
+    int64_t pushed_us, built_us;
+    if (sale->mirror) { /* the frames' sequences are another node's: no snapshot makes one of its own */
+        pushed_us = mirror_push(sale, clock_monotonic_us(), interval_ms);
+        built_us = feed_build(sale->feed, clock_monotonic_us(), INT64_MAX);
+    } else {
+        pushed_us = feed_push(sale->feed, clock_monotonic_us(), interval_ms);
+        built_us = feed_build(sale->feed, clock_monotonic_us(), interval_ms);
+    }
+    return pushed_us < built_us ? pushed_us : built_us;
+}
+
+static int tick(struct ticker *ticker) {
+    struct api *api = ticker->with.api;
+    int64_t now_ms = clock_now_ms();
+    int64_t next_us = INT64_MAX;
+    int64_t interval_ms = take_pace(ticker);
+    unsigned count = atomic_load(&api->sales->count);
+    for (unsigned i = 0; i < count; i++) {
+        struct sale *sale = api->sales->sales[i];
+        if (!sale->mirror)
+            expire(ticker, sale, now_ms);
+        int64_t wanted_us = show_seats(sale, interval_ms);
+        next_us = wanted_us < next_us ? wanted_us : next_us;
+    }
+    if (is_due(&ticker->tend_due_ms, now_ms, 1000))
+        tend_feeds(api->sales, count);
+    if (api->ledger)
+        tell_ledger(ticker, now_ms);
     if (next_us == INT64_MAX)
         return TICK_MS;
     int64_t wait_ms = (next_us - clock_monotonic_us() + 999) / 1000;

@@ -311,3 +311,12 @@ uint32_t show_take_changes(struct show *show, struct seat_change *changes, uint3
     }
     return taken;
 }
+
+/* ---- a show that is only looked at ---- */
+
+void show_mirror_seat(struct show *show, uint32_t seat, enum seat_status status) {
+    assert_locked(show);
+    assert(seat < show->seat_count && status != SEAT_BLOCKED && show->slots_used == 0);
+    if (status_of(show, seat) != status)
+        seat_move(show, seat, status, show->versions[seat], LEDGER_KNOWS);
+}

@@ -242,6 +242,12 @@ MUST_USE enum result show_unblock(struct show *show, uint32_t count, const uint3
  * from here. BOOKED and BLOCKED seats are never reported (their own transactions wrote them). */
 uint32_t show_take_changes(struct show *show, struct seat_change *changes, uint32_t room);
 
+/* ---- a show that is only looked at ---- */
+
+/* The seat as another node shows it: AVAILABLE, HELD or BOOKED. Nobody holds what is HELD here, so that only a show in
+ * which nothing was ever taken may be told (asserted), and show_check() has no say in it. */
+void show_mirror_seat(struct show *show, uint32_t seat, enum seat_status status);
+
 /* Checks every invariant of the whole object; false and why in `why`. O(seats). For tests, the simulator and
  * assert_deep. */
 bool show_check(const struct show *show, char *why, size_t why_size);
