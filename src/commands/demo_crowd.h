@@ -1,4 +1,5 @@
-/* The demo's simulated buyers: `onsale crowd` as a child process of `onsale serve` (child.h), on its own fan listener. */
+/* The demo's simulated buyers: `onsale crowd` as a child process of `onsale serve` (child.h), on its own fan listener.
+ */
 #ifndef ONSALE_COMMANDS_DEMO_CROWD_H
 #define ONSALE_COMMANDS_DEMO_CROWD_H
 

@@ -13,6 +13,7 @@
 #define FIRST_BACKOFF_MS 500 /* after the first setback, twice as long after each */
 #define MOST_BACKOFF_MS 30000
 #define MOST_SETBACKS 10
+#define MOST_POLL_MS 600000 /* whatever a status says */
 #define MOST_SEAT_TRIES 5
 #define SHUT_MS 5000 /* until the house is looked at again: nothing is asked for it */
 #define BAD_CARD_PERMILLE 40
@@ -332,15 +333,18 @@ static int64_t poll_ms(struct fan *fan, const json_t *body) {
     uint64_t most = number_in(poll, "max_seconds", 86400) * 1000ull;
     if (most && ms > most)
         ms = most;
-    ms = ms < 1000 ? 1000 : ms;
+    ms = ms < 1000 ? 1000 : ms > MOST_POLL_MS ? MOST_POLL_MS : ms;
     return chance_between(&fan->chance, (int64_t)(ms * 8 / 10), (int64_t)(ms * 12 / 10));
 }
 
 static void saw_status(struct fan *fan, struct crowd_world *world, const json_t *body, int64_t now_ms) {
     if (text_is(body, "status", "SOLD_OUT") || text_is(body, "status", "CLOSED"))
         leave(fan, world, now_ms);
-    else if (!text_is(body, "status", "ON_SALE"))
+    else if (text_is(body, "status", "SCHEDULED") || text_is(body, "status", "PRE_QUEUE") ||
+             text_is(body, "status", "PAUSED"))
         go(fan, FAN_QUEUEING, now_ms + poll_ms(fan, body));
+    else if (!text_is(body, "status", "ON_SALE"))
+        not_understood(fan, world, now_ms);
     else if (fan->position == 0) /* drawn since: joining again tells it */
         react(fan, world, FAN_JOINING, now_ms);
     else if (number_in(body, "serving", LIMIT_PLACES) >= fan->position)
@@ -470,7 +474,7 @@ static void was_declined(struct fan *fan, struct crowd_world *world, const json_
     world->counts.declined++;
     fan->has_bad_card = false;
     if (number_in(body, "attempts_left", LIMIT_PAYMENT_ATTEMPTS))
-        react(fan, world, FAN_THINKING, now_ms);
+        react(fan, world, ++fan->seat_tries < MOST_SEAT_TRIES ? FAN_THINKING : FAN_RELEASING, now_ms);
     else
         look_again(fan, world, now_ms);
 }
