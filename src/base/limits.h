@@ -84,10 +84,9 @@
 #define LIMIT_BEACON_BYTES 200                /* of a public beacon's name, or its value */
 #define LIMIT_RECORD_BYTES (1u << 30)         /* a queue's record; over it joining is 503 */
 #define LIMIT_QUEUE_DOCUMENT_BYTES (1u << 29) /* with the record in base64, for onsale verify */
-#define LIMIT_KEY_GENERATIONS 16
-#define LIMIT_KEY_FILES 256          /* of which the newest LIMIT_KEY_GENERATIONS are used */
-#define LIMIT_QUEUE_TICKET_BYTES 300 /* its text */
-#define LIMIT_PASS_BYTES 1400        /* its text: every byte of a user_id may take six */
+#define LIMIT_KEY_GENERATIONS 256             /* all of them are published: a ticket may be older than many rotations */
+#define LIMIT_QUEUE_TICKET_BYTES 300          /* its text */
+#define LIMIT_PASS_BYTES 1400                 /* its text: every byte of a user_id may take six */
 
 /* bookings */
 #define LIMIT_CONFIRM_CALLS 131072 /* confirms that wait for their answer; over it 503 */
@@ -136,7 +135,6 @@ static_assert(LIMIT_SANDBOX_DETAILS_BYTES * 5 < LIMIT_SANDBOX_RECORD_BYTES,
               "a record holds two objects' and an answer's");
 static_assert(LIMIT_SEATS_PER_HOLD * (LIMIT_SEAT_ID_BYTES + 3) < LIMIT_FAN_BODY_BYTES, "a full hold fits one request");
 static_assert(LIMIT_PRICE_AMOUNT < INT64_MAX / LIMIT_SEATS_PER_HOLD, "the amount of a full hold is an int64_t");
-static_assert(LIMIT_KEY_GENERATIONS <= LIMIT_KEY_FILES, "what is used is there");
 static_assert(LIMIT_PLACES * 61ull <= LIMIT_RECORD_BYTES, "the places of a show fit its record: joined, let in, ended");
 static_assert(LIMIT_PLACES <= 1u << 28, "a place's number has 28 bits beside its state");
 static_assert(LIMIT_CATEGORIES_PER_SHOW <= 256, "a seat's category is one byte");

@@ -1,4 +1,4 @@
-/* `onsale keys`: what signs passes and queue tickets. Says what each step ends, and asks nothing. */
+/* `onsale keys`: what signs passes, queue tickets and tickets. Says what each step ends, and asks nothing. */
 #include "base/clock.h"
 #include "commands/commands.h"
 #include "commands/common.h"
@@ -10,13 +10,15 @@
 static const char help[] =
     "usage: onsale keys list|rotate [--data FOLDER | --keys FOLDER]\n"
     "       onsale keys retire ID [--data FOLDER | --keys FOLDER]\n\n"
-    "The keys that passes and queue tickets are made with. The newest one makes new ones, all of them check old ones. "
-    "Nodes of one\n"
-    "installation share the folder, or have copies of it; they take up what has changed on SIGHUP, or when they start "
+    "The keys that passes, queue tickets and tickets are made with. The newest one makes new ones, all of them check "
+    "old ones.\n"
+    "Nodes of one installation share the folder, or have copies of it; they take up what has changed on SIGHUP, or "
+    "when they start "
     "again.\n\n"
     "  list            each key, when it was made, and which one signs\n"
     "  rotate          make a key that signs from now on\n"
-    "  retire ID       remove an old key: every place and pass that was made with it is void\n"
+    "  retire ID       remove an old key: every place and pass that was made with it is void, and\n"
+    "                  tickets have to be asked for again\n"
     "  --data FOLDER   the server's data folder, where they are in keys/ (default onsale-data)\n"
     "  --keys FOLDER   where they are, if they are elsewhere\n";
 
@@ -29,10 +31,7 @@ static int list(const char *folder) {
         char id[KEY_ID_TEXT], created[CLOCK_TEXT_BYTES];
         key_id_format(files.of[i].id, id);
         clock_format(files.of[i].created_ms, created);
-        printf("%.*s  %s%s\n", KEY_ID_TEXT, id, created,
-               i + 1 == files.count                      ? "  signs"
-               : files.count - i > LIMIT_KEY_GENERATIONS ? "  not used: there are too many newer ones"
-                                                         : "");
+        printf("%.*s  %s%s\n", KEY_ID_TEXT, id, created, i + 1 == files.count ? "  signs" : "");
     }
     return 0;
 }
@@ -43,10 +42,12 @@ static int rotate(const char *folder) {
     if (key_files_rotate(folder, clock_now_ms(), &fresh, fault, sizeof fault) != RESULT_OK)
         return say_failure("%s", fault);
     key_id_format(fresh, id);
-    printf("%.*s is made. Nodes take it up on SIGHUP, or when they start again: tell all of them now.\n"
-           "What was made with the older keys stays good as long as they stay: until every queue that they gave places "
-           "in is over,\nand every pass has ended. After that: onsale keys retire ID\n",
-           KEY_ID_TEXT, id);
+    printf(
+        "%.*s is made. Nodes take it up on SIGHUP, or when they start again: tell all of them now.\n"
+        "Tickets are under it that are sold from an hour on. What was made with the older keys stays good as long as "
+        "they stay: until\nevery queue that they gave places in is over, every pass has ended, and every show that "
+        "they signed tickets for is over.\nAfter that: onsale keys retire ID\n",
+        KEY_ID_TEXT, id);
     return 0;
 }
 
@@ -59,9 +60,12 @@ static int retire(const char *folder, const char *text) {
     }
     if (key_files_retire(folder, id, fault, sizeof fault) != RESULT_OK)
         return say_failure("%s", fault);
-    printf("%s is gone. Once nodes have taken that up (SIGHUP, or a start), every queue ticket and pass that was made "
-           "with it is refused:\nwho still waits with one has to join again, at the end.\n",
-           text);
+    printf(
+        "%s is gone. Once nodes have taken that up (SIGHUP, or a start), every queue ticket and pass that was made "
+        "with it is refused:\nwho still waits with one has to join again, at the end. Tickets that it signed do not "
+        "pass the door any more, once that has the\npublished keys of now: their holders get new ones, with the same "
+        "numbers, by asking for them again.\n",
+        text);
     return 0;
 }
 

@@ -2,7 +2,6 @@
 #include "base/clock.h"
 #include "base/crc32c.h"
 #include "base/files.h"
-#include "base/log.h"
 #include "base/panic.h"
 #include "base/random.h"
 
@@ -31,7 +30,7 @@ struct folder {
     int lock; /* -1: not held */
     bool has_blinding;
     struct key_files files;
-    struct keyring ring; /* the newest ones */
+    struct keyring ring; /* the same, with what is in them */
     char *fault;
     size_t fault_size;
 };
@@ -174,14 +173,8 @@ static void insert(struct folder *folder, const struct key_generation *key) {
         files->of[at] = *before;
     }
     files->of[at] = (struct key_file){key->id, key->created_ms};
-    unsigned newer = files->count - 1 - at;
-    if (newer >= LIMIT_KEY_GENERATIONS)
-        return;
-    if (ring->count == LIMIT_KEY_GENERATIONS)
-        memmove(ring->of, ring->of + 1, --ring->count * sizeof ring->of[0]);
-    unsigned place = ring->count++ - newer;
-    memmove(ring->of + place + 1, ring->of + place, newer * sizeof ring->of[0]);
-    ring->of[place] = *key;
+    memmove(ring->of + at + 1, ring->of + at, (ring->count++ - at) * sizeof ring->of[0]);
+    ring->of[at] = *key;
 }
 
 static enum result read_key(struct folder *folder, const char *name) {
@@ -203,11 +196,11 @@ static enum result read_key(struct folder *folder, const char *name) {
                           "'%s/%s' holds the key %.*s: rename it to %.*s.key, or remove it if "
                           "it is a copy",
                           folder->path, name, KEY_ID_TEXT, id, KEY_ID_TEXT, id);
-        else if (folder->files.count == LIMIT_KEY_FILES)
+        else if (folder->files.count == LIMIT_KEY_GENERATIONS)
             result = fail(folder, RESULT_CORRUPT,
                           "'%s' has more than %d keys: onsale keys retire those that nothing "
                           "needs any more",
-                          folder->path, LIMIT_KEY_FILES);
+                          folder->path, LIMIT_KEY_GENERATIONS);
     }
     if (result == RESULT_OK)
         insert(folder, &key);
@@ -278,8 +271,6 @@ static enum result look(struct folder *folder) {
     enum result result = read_blinding(folder); /* first: a key is there before it */
     if (result == RESULT_OK)
         result = read_keys(folder);
-    for (uint32_t i = 0; result == RESULT_OK && i < folder->ring.count; i++)
-        key_derive(&folder->ring.of[i]);
     return result;
 }
 
@@ -410,9 +401,8 @@ enum result key_files_open(const char *path, int64_t now_ms, struct keyring *rin
                       "was given out is void",
                       path);
     if (result == RESULT_OK) {
-        if (folder.files.count > folder.ring.count)
-            log_warn("only the newest keys are used; retire old ones with onsale keys retire",
-                     LOG_INT("keys", folder.files.count), LOG_INT("used", folder.ring.count));
+        for (uint32_t i = 0; i < folder.ring.count; i++)
+            key_derive(&folder.ring.of[i]);
         *ring = folder.ring;
     }
     leave(&folder);
@@ -447,11 +437,11 @@ static enum result need_keys_locked(struct folder *folder) {
 enum result key_files_rotate(const char *path, int64_t now_ms, uint32_t *id, char *fault, size_t fault_size) {
     struct folder folder = {.path = path, .fd = -1, .lock = -1, .fault = fault, .fault_size = fault_size};
     enum result result = need_keys_locked(&folder);
-    if (result == RESULT_OK && folder.files.count == LIMIT_KEY_FILES)
+    if (result == RESULT_OK && folder.files.count == LIMIT_KEY_GENERATIONS)
         result = fail(&folder, RESULT_OVERLOADED,
                       "'%s' has %d keys already: onsale keys retire those that nothing "
                       "needs any more",
-                      path, LIMIT_KEY_FILES);
+                      path, LIMIT_KEY_GENERATIONS);
     if (result == RESULT_OK)
         result = make_generation(&folder, now_ms, id);
     leave(&folder);

@@ -19,8 +19,8 @@
 #include "base/limits.h"
 #include "waitroom/keys.h"
 
-/* Reads the keys; makes the folder and the first ones if there is nothing yet. Of more than LIMIT_KEY_GENERATIONS the
- * oldest are left out, with a warning in the log. */
+/* Reads the keys, all of them; makes the folder and the first ones if there is nothing yet. CORRUPT too if there are
+ * more than LIMIT_KEY_GENERATIONS. */
 MUST_USE enum result key_files_open(const char *folder, int64_t now_ms, struct keyring *ring, char *fault,
                                     size_t fault_size);
 
@@ -31,7 +31,7 @@ struct key_file {
 
 struct key_files {
     unsigned count;
-    struct key_file of[LIMIT_KEY_FILES]; /* oldest first: the last one signs */
+    struct key_file of[LIMIT_KEY_GENERATIONS]; /* oldest first: the last one signs */
 };
 
 /* What there is. NOT_FOUND: no keys were made yet. */
