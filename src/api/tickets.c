@@ -31,8 +31,8 @@ static void stub_free(struct stub *stub) {
 static struct card card_of(const struct stub *stub, const struct keyring *ring, uint32_t at) {
     const struct booking *booking = &stub->booking;
     const struct plan *plan = stub->sale->plan;
-    struct card card = {.ticket = ticket_of(ring, &booking->show_id, &booking->id, booking->seat_ids[at],
-                                            booking->confirmed_ms, stub->terms.start_ms),
+    struct card card = {.ticket = ticket_for_seat(ring, &booking->show_id, &booking->id, booking->seat_ids[at],
+                                                  booking->confirmed_ms, stub->terms.start_ms),
                         .ordinal = at + 1,
                         .total = booking->seat_count,
                         .amount = booking->seat_amounts[at]};

@@ -50,8 +50,8 @@ static int64_t seconds_of(int64_t ms) {
     return ms < 0 ? 0 : ms / 1000 > JWS_LAST_S ? JWS_LAST_S : ms / 1000;
 }
 
-struct ticket ticket_of(const struct keyring *ring, const struct id *show_id, const struct id *booking,
-                        struct bytes seat_id, int64_t sold_ms, int64_t starts_ms) {
+struct ticket ticket_for_seat(const struct keyring *ring, const struct id *show_id, const struct id *booking,
+                              struct bytes seat_id, int64_t sold_ms, int64_t starts_ms) {
     struct ticket ticket = {.show_id = *show_id,
                             .seat_length = (uint8_t)seat_id.length,
                             .sold_s = seconds_of(sold_ms),
@@ -79,10 +79,10 @@ static void write_claims(const struct ticket *ticket, struct buffer *out) {
     json_close(&writer, '}');
 }
 
-/* By the second, as the ticket says when it was sold: so every node takes the same. */
+/* By what the ticket says of itself: so whoever is asked, and whenever, takes the same. */
 static const struct key_generation *key_for(const struct keyring *ring, const struct ticket *ticket) {
     uint32_t at = ring->count - 1;
-    while (at > 0 && ring->of[at].created_ms / 1000 > ticket->sold_s)
+    while (at > 0 && ring->of[at].created_ms / 1000 + TICKET_KEY_RESTS_S > ticket->sold_s)
         at--;
     return &ring->of[at];
 }

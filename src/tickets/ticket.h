@@ -35,13 +35,17 @@ static inline struct bytes ticket_seat(const struct ticket *ticket) {
 }
 
 /* Of a confirmed booking's seat. Times that no calendar has are cut off. */
-struct ticket ticket_of(const struct keyring *ring, const struct id *show_id, const struct id *booking,
-                        struct bytes seat_id, int64_t sold_ms, int64_t starts_ms);
+struct ticket ticket_for_seat(const struct keyring *ring, const struct id *show_id, const struct id *booking,
+                              struct bytes seat_id, int64_t sold_ms, int64_t starts_ms);
 /* Writes exactly TICKET_NUMBER_TEXT characters and no NUL. */
 void ticket_number_format(const uint8_t number[static KEY_TICKET_NUMBER_BYTES], char text[static TICKET_NUMBER_TEXT]);
 
-/* Signs with the key that was the newest when the seat was sold, so that a rotation changes no ticket; with the oldest
- * that is left, if that key is gone. Appends the text, at most LIMIT_TICKET_BYTES. */
+/* So long a new key rests before it signs what is sold: by then every node has it, and no ticket is given out under one
+ * key now and under another a moment later. */
+#define TICKET_KEY_RESTS_S 3600
+
+/* Signs with the newest key that had rested when the seat was sold, so that a rotation changes no ticket; with the next
+ * older one if that is gone, or the oldest that is left. Appends the text, at most LIMIT_TICKET_BYTES. */
 void ticket_write(const struct keyring *ring, const struct ticket *ticket, struct buffer *out);
 
 enum ticket_verdict {
