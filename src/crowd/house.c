@@ -123,7 +123,7 @@ bool house_take_bits(struct house *house, struct bytes bits) {
     uint32_t booked = 0, held = 0;
     for (size_t i = 0; i < bits.length; i++) {
         unsigned byte = (uint8_t)bits.at[i];
-        held += (unsigned)__builtin_popcount(byte & 0x55 & ~(byte >> 1));
+        held += (unsigned)__builtin_popcount(byte & 0x55);
         booked += (unsigned)__builtin_popcount(byte & 0xaa);
     }
     house->seats = (uint32_t)bits.length * 4;

@@ -137,6 +137,10 @@ static void a_category_without_seats_is_not_wished_for(void **state) {
     for (unsigned i = 0; i < 100; i++)
         assert_int_equal(house_draw_category(&house, &chance), 0);
     house.categories[0].available = 0;
+    house.categories[1].available = 3;
+    for (unsigned i = 0; i < 100; i++)
+        assert_int_equal(house_draw_category(&house, &chance), 1);
+    house.categories[1].available = 0;
     assert_int_equal(house_draw_category(&house, &chance), UINT32_MAX);
     house_release(&house);
     (void)state;
