@@ -1,5 +1,6 @@
-/* The show's accent colour, made fit to be read: on it, black or white, whichever stands out more; and as text on the
- * paper of either theme it is moved towards the ink until it has 4.5:1 (WCAG 2.2, 1.4.3, with its relative luminance). */
+/* The accent colour of a show, made fit to be seen: as a fill it stands out from the paper; on it, black or white,
+ * whichever stands out more; as text on the paper of either theme it is moved towards the ink until it has 4.5:1 (WCAG
+ * 2.2, 1.4.3, with its relative luminance). */
 
 type Rgb = [number, number, number];
 
@@ -23,25 +24,37 @@ export function contrast(one: Rgb, other: Rgb): number {
   return (brighter + 0.05) / (dimmer + 0.05);
 }
 
-function readable(color: Rgb, paper: Rgb, ink: Rgb): Rgb {
+/* The colour, or what is nearest to it on the way to the ink and has that contrast to the paper. */
+function apart(color: Rgb, paper: Rgb, ink: Rgb, least: number): Rgb {
   for (let share = 0; share <= 1; share += 0.05) {
     const mixed = color.map((part, i) => Math.round(part * (1 - share) + (ink[i] ?? 0) * share)) as Rgb;
-    if (contrast(mixed, paper) >= 4.6) return mixed;
+    if (contrast(mixed, paper) >= least) return mixed;
   }
   return ink;
 }
 
 const css = (color: Rgb) => `rgb(${color.join(' ')})`;
 
+/* Deep and calm; each holds white text. A show that sets no colour has the one that its id draws. */
+const drawn = ['#3d2fd0', '#0f5f4c', '#9a3412', '#6b21a8', '#0c4a75', '#8a1c4a'];
+
+export function accent_of(show_id: string, accent_color: string | null | undefined): string {
+  let sum = 0;
+  for (let i = 0; i < show_id.length; i++) sum = (sum * 31 + show_id.charCodeAt(i)) >>> 0;
+  return accent_color ?? drawn[sum % drawn.length] ?? '#3d2fd0';
+}
+
 /* What a colour gives, as custom properties: of a part of a page, too (a show's card in a list). */
 export function accent_style(wanted_color: string | null | undefined): Record<string, string> {
   const color = wanted_color ? read(wanted_color) : null;
   if (!color) return {};
   const [paper, ink]: [Rgb, Rgb] = dark.matches ? [DARK_PAPER, [255, 255, 255]] : [LIGHT_PAPER, [0, 0, 0]];
+  /* A black button on black, or a white one on white, would be none. */
+  const fill = apart(color, paper, ink, dark.matches ? 2.2 : 1.25);
   return {
-    '--accent': css(color),
-    '--accent-ink': contrast(color, [255, 255, 255]) >= contrast(color, [0, 0, 0]) ? '#fff' : '#000',
-    '--accent-text': css(readable(color, paper, ink)),
+    '--accent': css(fill),
+    '--accent-ink': contrast(fill, [255, 255, 255]) >= contrast(fill, [0, 0, 0]) ? '#fff' : '#000',
+    '--accent-text': css(apart(color, paper, ink, 4.6)),
   };
 }
 

@@ -8,7 +8,7 @@ import { useDevice, useLoaded } from '../base/hooks';
 import { language } from '../base/language';
 import type { Booking, Problem, Show, Ticket } from '../base/types';
 import { write_date, write_money } from '../base/write';
-import { accent_set } from '../design/accent';
+import { accent_of, accent_set } from '../design/accent';
 import { calendar_write, file_save } from '../shop/calendar';
 import { ProblemNotice } from '../shop/problem_notice';
 import { say_seat } from '../shop/words';
@@ -187,7 +187,7 @@ function ShowLine({ show }: { show: Show | null }) {
     <p class="booking-show">
       <a href={`/shows/${show.show_id}`}>{show.event_name}</a>
       <span class="soft">
-        {show.start_time && write_date(show.start_time)} {show.start_time && '·'} {show.plan.name}
+        {[show.start_time && write_date(show.start_time), show.plan.name].filter(Boolean).join(' · ')}
       </span>
     </p>
   );
@@ -263,7 +263,8 @@ export function BookingPage({ booking_id }: { booking_id: string }) {
     const timer = setInterval(again, FOLLOW_MS);
     return () => clearInterval(timer);
   }, [status]);
-  useEffect(() => accent_set(show?.accent_color ?? null), [show?.accent_color]);
+  const color = show ? accent_of(show.show_id, show.accent_color) : null;
+  useEffect(() => accent_set(color), [color]);
   /* Who comes here by the link has the tickets on this device, too, from now on. */
   const event_name = show?.event_name;
   useEffect(() => {

@@ -53,18 +53,15 @@ function Seats({ show, seat_ids, amount, currency, places }: { show: Show; seat_
       <ul class="basket-seats">
         {seat_ids.map((seat_id) => {
           const of = category(seat_id);
+          const place = places?.get(seat_id);
           return (
             <li key={seat_id}>
+              <svg class="swatch" viewBox="0 0 10 10" aria-hidden="true" focusable="false">
+                <circle cx="5" cy="5" r="5" fill={of?.color ?? 'transparent'} />
+              </svg>
               <span class="basket-seat">
-                {say_seat(seat_id, places?.get(seat_id))}
-                {of && (
-                  <span class="soft small basket-category">
-                    <svg class="swatch" viewBox="0 0 10 10" aria-hidden="true" focusable="false">
-                      <circle cx="5" cy="5" r="5" fill={of.color} />
-                    </svg>
-                    {of.name}
-                  </span>
-                )}
+                {say_seat(seat_id, place)}
+                {of && of.name !== place?.section && <span class="soft small">{of.name}</span>}
               </span>
               {of && sum === amount && <span class="numbers">{of.amount === 0 ? say('price_free') : write_money(of.amount, of.currency)}</span>}
             </li>
@@ -188,10 +185,11 @@ function CheckoutOf({ show }: { show: Show }) {
   const seat_ids = held?.seat_ids ?? checkout.lost_seat_ids;
   const places = usePlaces(show, seat_ids);
   const problem_id = useId();
-  const top = useRef<HTMLDivElement>(null);
-  /* What is said stands at the top: there is where one looks next. */
+  const can_pay = state === 'held' || state === 'paying';
+  /* Who pressed the button at the end of a long page has to see what came of it. */
+  const told = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    if (problem || state === 'pending' || state === 'unsure') top.current?.scrollIntoView({ block: 'start' });
+    if (problem || state === 'pending' || state === 'unsure') told.current?.scrollIntoView({ block: 'center' });
   }, [problem, state]);
   if (state === 'none')
     return (
@@ -209,32 +207,32 @@ function CheckoutOf({ show }: { show: Show }) {
       </div>
     );
   return (
-    <div class="column column-wide page checkout" ref={top}>
+    <div class="column column-wide page checkout">
       <div class="checkout-head">
         <Heading title={say('pay_title')} prefix={state === 'held' ? say('pay_tab_left', { time: write_countdown(left_ms) }) : undefined} />
         {state === 'held' && <TimeLeft left_ms={left_ms} />}
       </div>
       <div class="checkout-parts">
-        <div class="checkout-basket">
-          <Seats show={show} seat_ids={seat_ids} places={places} {...(held ? { amount: held.amount, currency: held.currency } : {})} />
-          {state === 'held' && (
-            <p class="checkout-back">
-              <button type="button" class="button-text small" disabled={checkout.is_taking} onClick={checkout.release}>
-                {say('pay_give_back')}
-              </button>
-            </p>
-          )}
-        </div>
-        <div class="stack checkout-pay">
+        <div class="checkout-told" ref={told}>
           {state === 'lost' && <Lost show={show} checkout={checkout} places={places} />}
           {state === 'pending' && <Waits title={say('pay_pending_title')} text={say('pay_pending_text')} />}
           {state === 'unsure' && <Waits title={say('pay_unsure_title')} text={say('pay_unsure_text')} ask={checkout.ask_now} />}
-          {(state === 'held' || state === 'paying') && held && (
-            <>
-              {problem && <ProblemNotice problem={problem} id={problem_id} context={{ show_id: show.show_id, most_seats: show.max_seats_per_user }} />}
-              <Pay checkout={checkout} amount={held.amount} currency={held.currency} problem_id={problem_id} />
-            </>
-          )}
+          {can_pay && problem && <ProblemNotice problem={problem} id={problem_id} context={{ show_id: show.show_id, most_seats: show.max_seats_per_user }} />}
+        </div>
+        {seat_ids.length > 0 && (
+          <div class="checkout-basket">
+            <Seats show={show} seat_ids={seat_ids} places={places} {...(held ? { amount: held.amount, currency: held.currency } : {})} />
+            {state === 'held' && (
+              <p class="checkout-back">
+                <button type="button" class="button-text small" disabled={checkout.is_taking} onClick={checkout.release}>
+                  {say('pay_give_back')}
+                </button>
+              </p>
+            )}
+          </div>
+        )}
+        <div class="checkout-pay">
+          {can_pay && held && <Pay checkout={checkout} amount={held.amount} currency={held.currency} problem_id={problem_id} />}
         </div>
       </div>
     </div>

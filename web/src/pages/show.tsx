@@ -242,7 +242,7 @@ export function ShowPage({ show_id }: { show_id: string }) {
           <Heading title={show.event_name} class={show.event_name.length > 60 ? 'long' : undefined} />
           <p class="hero-facts">
             {show.start_time && <time dateTime={show.start_time}>{write_date(show.start_time)}</time>}
-            <span>{show.plan.name}</span>
+            {show.plan.name && <span>{show.plan.name}</span>}
           </p>
           <div class="hero-next" aria-live="polite">
             <NextStep show={show} />
@@ -252,7 +252,7 @@ export function ShowPage({ show_id }: { show_id: string }) {
       {problem && problem.code !== 'offline' && <ProblemNotice problem={problem} helps={{ retry: again }} />}
       <div class="show-parts">
         <Prices show={show} />
-        <section class="show-part">
+        <section class={show.waiting_room.enabled ? 'show-part' : 'show-part show-part-high'}>
           <h2>{say('show_venue')}</h2>
           <VenueMap show={show} />
         </section>

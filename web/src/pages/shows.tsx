@@ -4,7 +4,7 @@ import { get } from '../base/api';
 import { useLoaded } from '../base/hooks';
 import type { SaleStatus, Show, ShowBrief } from '../base/types';
 import { write_day, write_money, write_time } from '../base/write';
-import { accent_set, accent_style } from '../design/accent';
+import { accent_of, accent_set, accent_style } from '../design/accent';
 import { Picture } from '../shop/picture';
 import { StatusChip } from '../shop/status_chip';
 import { say } from '../strings/strings';
@@ -44,9 +44,9 @@ function Card({ brief }: { brief: ShowBrief }) {
   }, [is_near, brief]);
   const status = show?.status ?? brief.status;
   return (
-    <li ref={place} class="show-card" style={accent_style(show?.accent_color)}>
+    <li ref={place} class="show-card" style={show ? accent_style(accent_of(show.show_id, show.accent_color)) : undefined}>
       <a class="show-card-link" href={`/shows/${brief.show_id}`}>
-        <Picture subject={brief.show_id} image={show?.image} />
+        {show ? <Picture subject={brief.show_id} image={show.image} /> : <div class="picture picture-none" />}
         <div class="show-card-words">
           <h2>{brief.event_name}</h2>
           <p class="show-card-when">
@@ -55,7 +55,7 @@ function Card({ brief }: { brief: ShowBrief }) {
                 {write_day(brief.start_time)}, {write_time(brief.start_time)}
               </time>
             )}
-            {show && <span>{show.plan.name}</span>}
+            {show?.plan.name && <span>{show.plan.name}</span>}
           </p>
           <p class="show-card-foot">
             <StatusChip status={status} />

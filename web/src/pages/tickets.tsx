@@ -5,7 +5,7 @@ import { device_bookings, type BookingMemory } from '../base/device';
 import { useDevice, useLoaded } from '../base/hooks';
 import type { Booking, Show } from '../base/types';
 import { write_day, write_time } from '../base/write';
-import { accent_set, accent_style } from '../design/accent';
+import { accent_of, accent_set, accent_style } from '../design/accent';
 import { Picture } from '../shop/picture';
 import { say } from '../strings/strings';
 import { Heading } from './heading';
@@ -27,9 +27,9 @@ function Entry({ kept }: { kept: BookingMemory }) {
   const status = value?.booking?.status;
   const start_time = value?.show?.start_time;
   return (
-    <li class="show-card show-card-flat" style={accent_style(value?.show?.accent_color)}>
+    <li class="show-card show-card-flat" style={value?.show ? accent_style(accent_of(value?.show.show_id, value?.show.accent_color)) : undefined}>
       <a class="show-card-link" href={`/bookings/${kept.booking_id}`}>
-        <Picture subject={kept.show_id} image={value?.show?.image} />
+        {value?.show ? <Picture subject={kept.show_id} image={value.show.image} /> : <div class="picture picture-none" />}
         <div class="show-card-words">
           <h2>{value?.show?.event_name ?? kept.event_name}</h2>
           <p class="show-card-when">

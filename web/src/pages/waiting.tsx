@@ -32,9 +32,13 @@ export function NotLoaded({ problem, context, again }: { problem: Problem; conte
     <div class="column stack page">
       <Heading title={explain(problem).title} class="visually-hidden" />
       <ProblemNotice problem={problem} context={context ?? {}} helps={{ retry: again }} />
-      <p>
-        <a href="/">{say('back_to_shows')}</a>
-      </p>
+      {explain(problem, context).action?.help !== 'shows' && (
+        <p>
+          <a class="link" href="/">
+            {say('back_to_shows')}
+          </a>
+        </p>
+      )}
     </div>
   );
 }

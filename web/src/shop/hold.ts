@@ -70,9 +70,13 @@ async function give_back_unanswered(show_id: string): Promise<void> {
   device_remember(show_id, { taking: undefined });
 }
 
-/* Takes all that is wished for, or throws an ApiProblem. What was held before is given back first. */
+/* Takes all that is wished for, or throws an ApiProblem. What was held before is given back first; if nothing comes of
+ * the wish, it is what was lost. */
 export async function hold_take(show_id: string, wish: Wish): Promise<HeldSeats> {
+  const { held: before, lost: lost_before } = device_show(show_id);
+  const lost = before ? { seat_ids: before.seat_ids } : lost_before;
   await hold_release(show_id);
+  device_remember(show_id, { lost });
   const text = JSON.stringify(wish);
   if (device_show(show_id).taking?.wish !== text) await give_back_unanswered(show_id);
   for (let time = 0; ; time++) {
@@ -103,6 +107,16 @@ export async function hold_release(show_id: string): Promise<void> {
     if (problem.status !== 404 && problem.status !== 410) throw error;
   }
   hold_forget(show_id);
+}
+
+/* Time is up. The server keeps an ended hold a while longer, for a payment begun in time; giving it back in its last
+ * moment lets the fan have the same seats again at once. */
+export async function hold_expire(show_id: string): Promise<void> {
+  const held = device_show(show_id).held;
+  if (!held || held.confirm_key || held.booking_id) return;
+  const lost = { seat_ids: held.seat_ids };
+  await hold_release(show_id);
+  if (!device_show(show_id).held) device_remember(show_id, { lost });
 }
 
 /* Asks the server how the hold stands: its deadline, a payment that this device has forgotten, or that it is gone. */

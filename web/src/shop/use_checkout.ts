@@ -11,16 +11,18 @@
  * another tab began is left to it for a while, then asked after from here, too: it is one payment by its key. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { problem_from } from '../base/api';
+import { clock_now } from '../base/clock';
 import { connection_lost, connection_watch } from '../base/connection';
 import { device_bookings, device_show, type HeldSeats } from '../base/device';
 import { useDevice, useNow } from '../base/hooks';
 import { go } from '../base/router';
 import type { Problem } from '../base/types';
-import { hold_check, hold_follow, hold_pay, hold_release, hold_take, type Wish } from './hold';
+import { hold_check, hold_expire, hold_follow, hold_pay, hold_release, hold_take, type Wish } from './hold';
 import { PaymentMethodProblem, type Tokenize } from './payment_method';
 
 const OTHER_TAB_MS = 8000;
 const ASK_AGAIN_MS = 4000;
+const LAST_MOMENT_MS = 700;
 const EXPIRED: Problem = { status: 410, code: 'reservation_expired', detail: '' };
 
 export interface Checkout {
@@ -111,6 +113,16 @@ export function useCheckout(show_id: string, event_name: string): Checkout {
     };
   }, [show_id]);
 
+  /* What fails here changes nothing: the hold then ends by itself. */
+  useEffect(() => {
+    if (!held || is_begun || held.booking_id) return;
+    const timer = setTimeout(
+      () => void (running.current || hold_expire(show_id).catch(() => undefined)),
+      Math.max(0, held.deadline_ms - clock_now() - LAST_MOMENT_MS),
+    );
+    return () => clearTimeout(timer);
+  }, [held?.reservation_id, held?.deadline_ms, is_begun, held?.booking_id]);
+
   const booking_id = held?.booking_id;
   useEffect(() => {
     if (!booking_id) return;
@@ -159,10 +171,11 @@ export function useCheckout(show_id: string, event_name: string): Checkout {
   const left_ms = held ? held.deadline_ms - now : 0;
   const is_open = held !== null && (is_begun || Boolean(held.booking_id) || left_ms > 0);
   const lost_seat_ids = is_open ? [] : (held?.seat_ids ?? memory.lost?.seat_ids ?? []);
+  /* An answer that says that it is being worked on leaves no doubt. */
+  const is_doubtful = unanswered !== null && !unanswered.problem.code.endsWith('_in_progress');
   const state = (): Checkout['state'] => {
-    if (busy === 'paying') return unanswered ? 'unsure' : 'paying';
     if (held?.booking_id) return 'pending';
-    if (is_begun) return unanswered ? 'unsure' : 'paying';
+    if (busy === 'paying' || is_begun) return is_doubtful ? 'unsure' : 'paying';
     if (is_open) return 'held';
     return lost_seat_ids.length > 0 || problem ? 'lost' : 'none';
   };
@@ -170,7 +183,7 @@ export function useCheckout(show_id: string, event_name: string): Checkout {
     state: state(),
     held: is_open ? held : null,
     lost_seat_ids,
-    problem: problem ?? (unanswered && is_begun ? unanswered.problem : null),
+    problem,
     form_problem,
     left_ms,
     is_taking: busy === 'taking',

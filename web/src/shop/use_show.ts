@@ -7,7 +7,7 @@ import { get } from '../base/api';
 import { clock_now } from '../base/clock';
 import { useLoaded, type Loaded } from '../base/hooks';
 import type { Show } from '../base/types';
-import { accent_set } from '../design/accent';
+import { accent_of, accent_set } from '../design/accent';
 
 const STEP_MS = 15_000;
 const SPREAD_MS = 3000;
@@ -47,7 +47,7 @@ export function useShow(show_id: string): Loaded<Show> {
       document.removeEventListener('visibilitychange', seen);
     };
   }, [show, problem]);
-  const color = show?.accent_color ?? null;
+  const color = show ? accent_of(show_id, show.accent_color) : null;
   useEffect(() => accent_set(color), [color]);
   return loaded;
 }

@@ -30,7 +30,12 @@ export function VenueMap({ show }: { show: Show }) {
     >
       {overview?.areas.map((area) => area.outline && <polygon key={area.first} points={points(area.outline)} fill={color(area.category)} />)}
       {overview?.sections.map((section) => (
-        <polygon key={section.first} points={points(section.outline)} fill={color(section.categories[0])} />
+        <polygon
+          key={section.first}
+          points={points(section.outline)}
+          fill={color(section.categories[0])}
+          {...(section.outline.length < 3 ? { class: 'venue-line', stroke: color(section.categories[0]) } : {})}
+        />
       ))}
     </svg>
   );
