@@ -212,27 +212,21 @@ static int run(struct door *door, const struct wish *wish, int count, char **arg
 /* False: not understood. */
 static bool read_arguments(int count, char **arguments, struct door *door, struct wish *wish) {
     int i = 1;
-    for (; i < count && arguments[i][0] == '-'; i++) {
+    while (i < count && arguments[i][0] == '-' && strcmp(arguments[i], "--") != 0) {
         const char *value = i + 1 < count ? arguments[i + 1] : NULL;
-        if (strcmp(arguments[i], "--") == 0) {
-            i++;
-            break;
-        }
-        if (strcmp(arguments[i], "--jwks") == 0 && value)
+        if (strcmp(arguments[i], "--jwks") == 0 && value) {
             wish->key_set = value;
-        else if (strcmp(arguments[i], "--keys") == 0 && value)
+        } else if (strcmp(arguments[i], "--keys") == 0 && value) {
             wish->folder = value;
-        else if (strcmp(arguments[i], "--show") == 0 && value && id_parse_uuid(bytes_of(value), &door->show_id))
+        } else if (strcmp(arguments[i], "--show") == 0 && value && id_parse_uuid(bytes_of(value), &door->show_id)) {
             door->has_show = true;
-        else
-            break;
-        i++;
+        } else {
+            say_failure("'%s' is not understood, or lacks its value; onsale ticket --help lists what is", arguments[i]);
+            return false;
+        }
+        i += 2;
     }
-    wish->first = i;
-    if (i < count && arguments[i][0] == '-' && (i == 1 || strcmp(arguments[i - 1], "--") != 0)) {
-        say_failure("'%s' is not understood, or lacks its value; onsale ticket --help lists what is", arguments[i]);
-        return false;
-    }
+    wish->first = i < count && strcmp(arguments[i], "--") == 0 ? i + 1 : i;
     if (wish->key_set && wish->folder) {
         say_failure("--jwks and --keys are two ways to say the same: give one of them");
         return false;
