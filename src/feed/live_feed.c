@@ -386,7 +386,8 @@ struct live_place live_feed_shown(struct live_feed *feed, const uint8_t *bits) {
 
 static enum result follow_delta(struct live_feed *feed, const struct live_frame *frame) {
     const struct live_head *head = &frame->head;
-    if (head->feed != feed->name || head->since > feed->sequence)
+    bool is_too_far = head->sequence > feed->floor && head->sequence - feed->floor >= UINT32_MAX;
+    if (head->feed != feed->name || head->since > feed->sequence || is_too_far)
         return RESULT_CONFLICT;
     if (head->sequence <= feed->sequence)
         return RESULT_OK;

@@ -70,6 +70,22 @@ static void a_gap_is_a_conflict(void **state) {
     stop();
 }
 
+/* Red when a sequence that no feed comes to, which a peer may well say, is taken. */
+static void a_sequence_out_of_reach_is_a_conflict(void **state) {
+    (void)state;
+    start(9);
+    assert_int_equal(follow(live_world_joins(&origin, LIVE_BINARY)), RESULT_OK);
+    struct live_place at = live_feed_place(node.feed);
+    struct live_frame frame = {LIVE_DELTA, 0, {at.feed, at.sequence + UINT32_MAX, at.sequence}, NULL};
+    assert_int_equal(live_feed_follow(node.feed, &frame), RESULT_CONFLICT);
+    frame.head.sequence = UINT64_MAX;
+    assert_int_equal(live_feed_follow(node.feed, &frame), RESULT_CONFLICT);
+    frame.head.sequence = at.sequence + UINT32_MAX - 2;
+    assert_int_equal(live_feed_follow(node.feed, &frame), RESULT_OK);
+    assert_int_equal(live_feed_place(node.feed).sequence, frame.head.sequence);
+    stop();
+}
+
 /* Red when who was before a gap is given a delta over it. */
 static void over_a_gap_there_are_snapshots_only(void **state) {
     (void)state;
@@ -188,6 +204,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_node_tells_the_same_bytes),
         cmocka_unit_test(a_gap_is_a_conflict),
+        cmocka_unit_test(a_sequence_out_of_reach_is_a_conflict),
         cmocka_unit_test(over_a_gap_there_are_snapshots_only),
         cmocka_unit_test(an_origin_that_began_anew_is_followed),
         cmocka_unit_test(what_is_no_frame_is_refused),

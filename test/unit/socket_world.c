@@ -24,7 +24,10 @@ static void handle(void *context, struct exchange *exchange, const struct http_r
         return;
     }
     enum result result = websocket_check(request);
-    if (result == RESULT_OK)
+    struct websocket_known known = {.feed = 7};
+    if (result == RESULT_OK && bytes_to_u64(http_query(request->query, "from"), INT64_MAX, &known.sequence))
+        websocket_accept_from(exchange, request, world->channel, &known);
+    else if (result == RESULT_OK)
         websocket_accept(exchange, request, world->channel);
     else
         exchange_reply(exchange, result == RESULT_UPGRADE_REQUIRED ? 426 : 400, (struct bytes){NULL, 0},
@@ -46,6 +49,14 @@ static struct blob *catch_up(void *context) {
     return newest;
 }
 
+static struct blob *resume(void *context, const struct websocket_known *known) {
+    (void)context;
+    char text[40];
+    assert_int_equal(known->feed, 7);
+    snprintf(text, sizeof text, "from %u", (unsigned)known->sequence);
+    return text_frame(text, 0);
+}
+
 static void *run(void *context) {
     reactor_run(context);
     return NULL;
@@ -65,7 +76,7 @@ struct socket_world *socket_world_start(const struct reactor_settings *settings,
         world->at[i].reactor = made[i];
         reactor_listen(made[i], fd, &service);
     }
-    struct channel_service channel_service = {.context = world, .catch_up = catch_up};
+    struct channel_service channel_service = {.context = world, .catch_up = catch_up, .resume = resume};
     assert_int_equal(channel_new(made, reactors, &channel_service, &world->channel), RESULT_OK);
     for (unsigned i = 0; i < reactors; i++)
         assert_int_equal(pthread_create(&world->at[i].thread, NULL, run, made[i]), 0);
