@@ -236,8 +236,8 @@ function write(id: string, text = ''): void {
 function time_left(ahead: number): string {
   const range = minutes(outlook, ahead);
   if (!range) return '';
-  const hours = range[0] >= 60 ? 60 : 0;
-  return `${words.about} ${[...new Set(range.map((end) => number(end / (hours || 1) || 1)))].join('–')} ${hours ? 'h' : 'min'}`;
+  const unit = range[0] < 60 ? 1 : 60;
+  return `${words.about} ${[...new Set(range.map((end) => number(end / unit || 1)))].join('–')} ${unit > 1 ? 'h' : 'min'}`;
 }
 
 function draw(): void {
@@ -286,7 +286,7 @@ function draw(): void {
     write('why', words.why.replace('{}', number(status!.seats_left!)).replace('{}', number(Math.round(a_fan * 10) / 10)));
   }
   write('act', stage === 'turn' ? words.seats : is_over() ? words.again : '');
-  document.title = `${stage === 'turn' && Date.now() & 1024 ? '● ' : ''}${caption ? `${big} ${caption}` : headline} – ${show?.event_name}`;
+  document.title = `${caption ? big + ' ' + caption : headline} – ${show?.event_name}`;
 }
 
 /* ---- what is done ---- */
