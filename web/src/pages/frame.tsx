@@ -50,7 +50,7 @@ export function Frame({ path, children }: { path: string; children: ComponentChi
           <a class="frame-mark" href="/">
             onsale
           </a>
-          <a class="frame-link" href="/" aria-current={path === '/' ? 'page' : undefined}>
+          <a class="frame-link frame-link-shows" href="/" aria-current={path === '/' ? 'page' : undefined}>
             {say('nav_shows')}
           </a>
           <a class="frame-link" href="/tickets" aria-current={path === '/tickets' ? 'page' : undefined}>
