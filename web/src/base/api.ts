@@ -70,8 +70,10 @@ async function ask(method: string, path: string, body: unknown, options: Options
     signal: options.signal ?? null,
   });
   const time = Date.parse(answer.headers.get('Date') ?? '');
-  /* A shared answer may have lain in a cache. The header has whole seconds: half of one is added. */
-  if (time > 0 && !answer.headers.has('Age')) clock_set(time + 500, asked - 500, performance.now() + 500);
+  /* A shared answer may have lain in a cache, the browser's own too, which does not say so: only what may hardly be
+   * kept tells the time. The header has whole seconds: half of one is added. */
+  const is_fresh = /no-store|max-age=[01]\b/.test(answer.headers.get('Cache-Control') ?? '') && !answer.headers.has('Age');
+  if (time > 0 && is_fresh) clock_set(time + 500, asked - 500, performance.now() + 500);
   return answer;
 }
 

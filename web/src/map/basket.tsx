@@ -102,22 +102,28 @@ function Held({ state, show_seats }: { state: SeatsState; show_seats: (seats: nu
   const paying = Boolean(held.booking_id || held.confirm_key);
   return (
     <>
-      <div class="basket-sum">
-        <p class="basket-title">
-          <span class="basket-check" aria-hidden="true">
+      <div class="picks-sum">
+        <p class="picks-title">
+          <span class="picks-check" aria-hidden="true">
             <Sign d="M5 12.5l4.5 4.5L19 7.5" />
           </span>
-          {say('seats_held', { count })}
+          <span>
+            {say('seats_held', { count })} <span class="numbers picks-time">{paying ? say('seats_paying') : write_countdown(held.deadline_ms - now)}</span>
+          </span>
         </p>
-        <p class="basket-amount numbers">{paying ? say('seats_paying') : <span aria-label={say('seats_time_left')}>{write_countdown(held.deadline_ms - now)}</span>}</p>
+        {!paying && (
+          <button type="button" class="button-text small picks-change" disabled={state.busy} onClick={() => void state.change_seats()}>
+            {say('seats_change')}
+          </button>
+        )}
       </div>
       {state.mine.length > 0 && (
-        <ul class="basket-seats">
+        <ul class="picks-seats">
           {state.mine.slice(0, 12).map((seat) => (
-            <li key={seat.index} class="basket-seat">
-              <button type="button" class="basket-show" onClick={() => show_seats([seat.index])}>
+            <li key={seat.index} class="picks-seat">
+              <button type="button" class="picks-show" onClick={() => show_seats([seat.index])}>
                 <span class="dot" style={{ '--color': state.plan!.price(seat).color }} aria-hidden="true" />
-                <span class="basket-name">{seat_short(seat)}</span>
+                <span class="picks-name">{seat_short(seat)}</span>
                 <span class="soft numbers">{write_price(state.plan!.price(seat))}</span>
               </button>
             </li>
@@ -127,11 +133,6 @@ function Held({ state, show_seats }: { state: SeatsState; show_seats: (seats: nu
       <a class="button button-wide" href={`/shows/${state.show_id}/checkout`}>
         {say('seats_to_payment')} · {write_money(held.amount, held.currency)}
       </a>
-      {!paying && (
-        <button type="button" class="button-text small basket-change" disabled={state.busy} onClick={() => void state.change_seats()}>
-          {say('seats_change')}
-        </button>
-      )}
     </>
   );
 }
@@ -143,35 +144,42 @@ export function Basket({ state, show_seats }: { state: SeatsState; show_seats: (
   const selling = show?.status === 'ON_SALE' || show?.status === 'SOLD_OUT';
   if (state.held)
     return (
-      <section class="basket basket-held" aria-label={say('seats_your_choice')}>
+      <section class="picks picks-held" aria-label={say('seats_your_choice')}>
         <NoticeBox state={state} />
         <Held state={state} show_seats={show_seats} />
       </section>
     );
   return (
-    <section class={count > 0 ? 'basket basket-full' : 'basket'} aria-label={say('seats_your_choice')}>
+    <section class={count > 0 ? 'picks picks-full' : 'picks'} aria-label={say('seats_your_choice')}>
       <NoticeBox state={state} />
       {count === 0 ? (
-        <p class="basket-hint soft">{say('seats_hint')}</p>
+        <>
+          <p class="picks-hint soft">{state.has_to_queue && selling ? say('seats_look_around') : say('seats_hint')}</p>
+          {state.has_to_queue && selling && (
+            <a class="button button-wide" href={`/shows/${state.show_id}/queue`}>
+              {say('seats_queue_first')}
+            </a>
+          )}
+        </>
       ) : (
         <>
-          <div class="basket-sum">
-            <p class="basket-title" aria-live="polite">
+          <div class="picks-sum picks-sum-chosen">
+            <p class="picks-title" aria-live="polite">
               {say('seats_chosen', { count })}
             </p>
             <button type="button" class="button-text small" disabled={state.busy} onClick={state.clear}>
               {say('seats_clear')}
             </button>
           </div>
-          <ul class="basket-seats">
+          <ul class="picks-seats">
             {seats.map((seat) => (
-              <li key={seat.index} class="basket-seat">
-                <button type="button" class="basket-show" onClick={() => show_seats([seat.index])}>
+              <li key={seat.index} class="picks-seat">
+                <button type="button" class="picks-show" onClick={() => show_seats([seat.index])}>
                   <span class="dot" style={{ '--color': plan.price(seat).color }} aria-hidden="true" />
-                  <span class="basket-name">{seat_short(seat)}</span>
+                  <span class="picks-name">{seat_short(seat)}</span>
                   <span class="soft numbers">{write_price(plan.price(seat))}</span>
                 </button>
-                <button type="button" class="basket-remove" aria-label={say('seats_remove', { seat: seat_short(seat) })} disabled={state.busy} onClick={() => state.toggle(seat.index)}>
+                <button type="button" class="picks-remove" aria-label={say('seats_remove', { seat: seat_short(seat) })} disabled={state.busy} onClick={() => state.toggle(seat.index)}>
                   <Sign d="M7 7l10 10M17 7L7 17" />
                 </button>
               </li>
@@ -179,15 +187,15 @@ export function Basket({ state, show_seats }: { state: SeatsState; show_seats: (
             {areas.map(([area, places]) => {
               const place = plan.areas[Number(area)]!;
               return (
-                <li key={`area-${area}`} class="basket-seat">
-                  <span class="basket-show">
+                <li key={`area-${area}`} class="picks-seat">
+                  <span class="picks-show">
                     <span class="dot" style={{ '--color': plan.prices[place.category]?.color ?? '' }} aria-hidden="true" />
-                    <span class="basket-name">
+                    <span class="picks-name">
                       {places} × {place.name}
                     </span>
                     <span class="soft numbers">{write_price(plan.prices[place.category] ?? null)}</span>
                   </span>
-                  <button type="button" class="basket-remove" aria-label={say('seats_remove', { seat: place.name })} disabled={state.busy} onClick={() => state.set_area(place.index, 0)}>
+                  <button type="button" class="picks-remove" aria-label={say('seats_remove', { seat: place.name })} disabled={state.busy} onClick={() => state.set_area(place.index, 0)}>
                     <Sign d="M7 7l10 10M17 7L7 17" />
                   </button>
                 </li>
@@ -203,7 +211,7 @@ export function Basket({ state, show_seats }: { state: SeatsState; show_seats: (
               {state.busy ? say('seats_busy') : amount === null ? say('seats_hold', { count }) : say('seats_hold_for', { count, price: amount === 0 ? say('price_free') : write_money(amount, state.currency) })}
             </button>
           )}
-          {state.has_to_queue && <p class="small soft basket-note">{say('seats_queue_text')}</p>}
+          {state.has_to_queue && <p class="small soft picks-note">{say('seats_queue_text')}</p>}
         </>
       )}
     </section>

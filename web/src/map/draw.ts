@@ -14,6 +14,7 @@ const TILES_KEPT = 64;
 const SEATS_FROM = 4.6; /* CSS pixels from seat to seat */
 const NUMBERS_FROM = 19;
 const ROWS_FROM = 12;
+const SMALLEST_TEXT = 8;
 const BUDGET_MS = 5; /* of a frame, for new tiles */
 const APPEARS_MS = 160;
 const FADES_MS = 900;
@@ -48,6 +49,7 @@ export const shows_seats = (section: Section, view: View): boolean => section.pi
 export class Painter {
   marks: Marks = { only: new Set(), selected: new Set(), mine: new Set(), lost: new Set(), focus: null, hover: -1, stage: '', from: () => '' };
   statuses_known = false;
+  middle = ''; /* the section that is named above the map */
 
   private prices: PriceColours[] = [];
   private layer: Layer | null = null;
@@ -287,11 +289,11 @@ export class Painter {
   private label_draw(context: CanvasRenderingContext2D, view: View, label: LabelPlace, place: Section | Area, scale: number, left: number, top: number): void {
     const { ratio } = this;
     const room = label.room * view.scale;
-    const across = Math.max(label.across, label.room * 0.8) * 2 * scale * 0.9;
-    let size = Math.max(9, Math.min(room * 0.58, 17));
+    const across = Math.max(label.across, label.room * 0.8) * 2 * scale * 0.94;
+    let size = Math.max(SMALLEST_TEXT, Math.min(room * 0.58, 17));
     const needed = this.width_of(context, place.name, 650) * size * ratio;
-    if (needed > across) size = Math.max(9, (size * across) / needed);
-    if (room < 5.5) return;
+    if (needed > across) size = Math.max(SMALLEST_TEXT, (size * across) / needed);
+    if (room < 5) return;
     const name = this.fitted(context, place.name, size * ratio, 650, across);
     if (!name) return;
     const [x, y] = [left + label.x * scale, top + label.y * scale];
@@ -314,7 +316,7 @@ export class Painter {
     for (const section of this.plan.sections) {
       if (!meets(section.box, seen)) continue;
       if (!shows_seats(section, view)) this.label_draw(context, view, section.label, section, scale, left, top);
-      else if (section.pitch * view.scale < ROWS_FROM && section.name) this.pill_draw(context, section, scale, left, top);
+      else if (section.pitch * view.scale < ROWS_FROM && section.name && section.name !== this.middle) this.pill_draw(context, section, scale, left, top);
     }
   }
 
@@ -554,13 +556,13 @@ export class Painter {
   /* ---- what is few ---- */
 
   /* A seat's place on the canvas and its radius there; null where it is not known. */
-  private spot(index: number, view: View, scale: number, left: number, top: number): { x: number; y: number; radius: number; number: string; large: boolean } | null {
+  private spot(index: number, view: View, scale: number, left: number, top: number): { x: number; y: number; radius: number; number: string; large: boolean; small: boolean } | null {
     const section = this.plan.home(index).section;
     const seats = section?.seats_known;
     if (!section || !seats) return null;
     const at = index - section.first;
     const radius = Math.max(section.pitch * scale * 0.4, 4.5 * this.ratio);
-    return { x: left + seats.xs[at]! * scale, y: top + seats.ys[at]! * scale, radius, number: seats.numbers[at]!, large: section.pitch * view.scale >= NUMBERS_FROM };
+    return { x: left + seats.xs[at]! * scale, y: top + seats.ys[at]! * scale, radius, number: seats.numbers[at]!, large: section.pitch * view.scale >= NUMBERS_FROM, small: !shows_seats(section, view) };
   }
 
   private fades_draw(context: CanvasRenderingContext2D, view: View, scale: number, left: number, top: number, now_ms: number): boolean {
@@ -609,34 +611,34 @@ export class Painter {
       context.lineTo(spot.x - arm, spot.y + arm);
       context.stroke();
     }
-    for (const [list, is_mine] of [
-      [marks.selected, false],
-      [marks.mine, true],
-    ] as const)
-      for (const index of list) {
-        const spot = this.spot(index, view, scale, left, top);
-        if (!spot) continue;
-        const { x, y, radius } = spot;
-        ring(x, y, radius + 1.6 * ratio, 2.2 * ratio, css(theme.floor));
-        ring(x, y, radius + 3.2 * ratio, 2 * ratio, is_mine ? css(theme.ink) : theme.accent);
+    const chosen = [...[...marks.selected].map((index) => [index, false] as const), ...[...marks.mine].map((index) => [index, true] as const)].flatMap(([index, is_mine]) => {
+      const spot = this.spot(index, view, scale, left, top);
+      return spot ? [{ ...spot, is_mine }] : [];
+    });
+    /* The rims first: neighbours seen from afar become one mark. */
+    for (const { x, y, radius, is_mine, small } of chosen) {
+      if (!small) ring(x, y, radius + 3.2 * ratio, 2 * ratio, is_mine ? css(theme.ink) : theme.accent);
+      ring(x, y, radius + 1.6 * ratio, (small ? 4 : 2.2) * ratio, css(theme.floor));
+    }
+    for (const { x, y, radius, is_mine, small, large, number } of chosen) {
+      context.beginPath();
+      context.arc(x, y, radius + 0.6 * ratio, 0, Math.PI * 2);
+      context.fillStyle = theme.accent;
+      context.fill();
+      if (is_mine && !small) {
         context.beginPath();
-        context.arc(x, y, radius + 0.6 * ratio, 0, Math.PI * 2);
-        context.fillStyle = theme.accent;
-        context.fill();
-        if (is_mine) {
-          context.beginPath();
-          context.moveTo(x - radius * 0.45, y + radius * 0.02);
-          context.lineTo(x - radius * 0.1, y + radius * 0.38);
-          context.lineTo(x + radius * 0.48, y - radius * 0.36);
-          context.lineWidth = Math.max(1.6 * ratio, radius * 0.22);
-          context.lineCap = context.lineJoin = 'round';
-          context.strokeStyle = theme.accent_ink;
-          context.stroke();
-        } else if (spot.large && spot.number.length <= 3) {
-          context.fillStyle = theme.accent_ink;
-          this.write(context, spot.number, x, y, radius * 0.92, 700);
-        }
+        context.moveTo(x - radius * 0.45, y + radius * 0.02);
+        context.lineTo(x - radius * 0.1, y + radius * 0.38);
+        context.lineTo(x + radius * 0.48, y - radius * 0.36);
+        context.lineWidth = Math.max(1.6 * ratio, radius * 0.22);
+        context.lineCap = context.lineJoin = 'round';
+        context.strokeStyle = theme.accent_ink;
+        context.stroke();
+      } else if (large && number.length <= 3) {
+        context.fillStyle = theme.accent_ink;
+        this.write(context, number, x, y, radius * 0.92, 700);
       }
+    }
     if (marks.hover >= 0 && !marks.selected.has(marks.hover)) {
       const spot = this.spot(marks.hover, view, scale, left, top);
       if (spot) ring(spot.x, spot.y, spot.radius + 1.5 * ratio, 2 * ratio, css(theme.ink));

@@ -30,6 +30,7 @@ export function statuses_from_bits(bits: Uint8Array, seats: number): Uint8Array 
     if (status > BOOKED) return null;
     statuses[i] = status;
   }
+  if (seats & 3 && bits[bits.length - 1]! >> ((seats & 3) * 2)) return null;
   return statuses;
 }
 

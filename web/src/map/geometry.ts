@@ -96,6 +96,20 @@ function room_across(outline: readonly Point[], x: number, y: number): number {
   return Number.isFinite(least) ? least : 0;
 }
 
+function centroid(outline: readonly Point[]): Point {
+  let [x, y, area] = [0, 0, 0];
+  const [first_x, first_y] = outline[0] ?? [0, 0];
+  for (let i = 0, j = outline.length - 1; i < outline.length; j = i++) {
+    const [ax, ay] = [outline[j]![0] - first_x, outline[j]![1] - first_y];
+    const [bx, by] = [outline[i]![0] - first_x, outline[i]![1] - first_y];
+    const cross = ax * by - bx * ay;
+    x += (ax + bx) * cross;
+    y += (ay + by) * cross;
+    area += cross * 3;
+  }
+  return area === 0 ? [first_x, first_y] : [first_x + x / area, first_y + y / area];
+}
+
 export interface LabelPlace {
   x: number;
   y: number;
@@ -120,6 +134,10 @@ export function label_place(outline: readonly Point[]): LabelPlace {
     down /= 4;
     [left, top] = [best.x - across / 2, best.y - down / 2];
   }
+  /* The middle looks better, where it has nearly as much room. */
+  const middle = centroid(outline);
+  const middle_room = inside(outline, middle[0], middle[1]) ? distance_to_edge(outline, middle[0], middle[1]) : 0;
+  if (middle_room > best.room * 0.72) best = { x: middle[0], y: middle[1], room: middle_room };
   const widths = [-0.35, 0, 0.35].map((share) => room_across(outline, best.x, best.y + share * best.room));
   return { ...best, across: Math.min(...widths) };
 }

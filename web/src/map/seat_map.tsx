@@ -139,6 +139,7 @@ export function SeatMap(props: Props) {
     let scheduled = 0;
     let ratio = 1;
     let asked_ms = -Infinity;
+    let touched: { x: number; y: number; ms: number } | null = null; /* on the plan: stays in sight when the basket opens */
     const smallest_pitch = () => Math.min(...plan.sections.map((section) => section.pitch), (plan.box[2] - plan.box[0]) / 4);
     const redraw = () => {
       if (!scheduled) scheduled = requestAnimationFrame(frame);
@@ -167,6 +168,10 @@ export function SeatMap(props: Props) {
         if (!section.seats_known && section.pitch * view.scale >= SEATS_ASKED_FROM) plan.seats(section.index).catch(() => undefined);
         if (shows_seats(section, view) && inside(section.outline, view.x, view.y)) middle = section.name;
       }
+      if (middle !== painter.middle) {
+        painter.middle = middle;
+        redraw();
+      }
       set_where(middle);
       set_whole(camera.is_whole);
     };
@@ -179,6 +184,11 @@ export function SeatMap(props: Props) {
       canvas.current!.height = Math.round(height * ratio);
       painter.repaint();
       camera.resize(width, height);
+      if (!touched || performance.now() - touched.ms > 1500 || camera.is_whole) return;
+      const [x, y] = to_screen(camera.view, touched.x, touched.y);
+      const rim = 40;
+      const [across, down] = [Math.min(0, x - rim) + Math.max(0, x - width + rim), Math.min(0, y - rim) + Math.max(0, y - height + rim)];
+      if (across || down) camera.glide_to({ ...camera.view, x: camera.view.x + across / camera.view.scale, y: camera.view.y + down / camera.view.scale }, 260);
     });
     resized.observe(element);
 
@@ -212,8 +222,11 @@ export function SeatMap(props: Props) {
         const seat = seat_at(plan, camera, x, y, by_finger);
         if (seat) {
           const size = seat.section.pitch * camera.view.scale;
-          if (size >= (by_finger ? FINGER_FROM : MOUSE_FROM)) latest.current.on_seat(seat.index);
-          else camera.zoom(x, y, EASY_SEAT / size, 360);
+          if (size >= (by_finger ? FINGER_FROM : MOUSE_FROM)) {
+            const [seat_x, seat_y] = place_of(plan, { kind: 'seat', index: seat.index })!;
+            touched = { x: seat_x, y: seat_y, ms: performance.now() };
+            latest.current.on_seat(seat.index);
+          } else camera.zoom(x, y, EASY_SEAT / size, 360);
           return true;
         }
         const [plan_x, plan_y] = to_plan(camera.view, x, y);
@@ -371,6 +384,11 @@ export function SeatMap(props: Props) {
       {where && (
         <p class="map-where" aria-hidden="true">
           {say('seats_section', { name: where })}
+        </p>
+      )}
+      {where && (
+        <p class="map-key" aria-hidden="true">
+          <span class="key key-held" /> {say('seats_key_held')} <span class="key key-gone" /> {say('seats_key_gone')}
         </p>
       )}
       <div class="map-buttons">

@@ -1,7 +1,7 @@
 /* Choosing seats: on the map, from a list, or by letting us choose; and what is chosen beside it. */
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { useNow } from '../base/hooks';
-import { write_countdown, write_date } from '../base/write';
+import { write_countdown, write_date, write_day, write_time } from '../base/write';
 import { accent_set } from '../design/accent';
 import { Basket } from '../map/basket';
 import { Best } from '../map/best';
@@ -10,6 +10,7 @@ import { AVAILABLE, HELD } from '../map/frames';
 import { AreaChoice, List } from '../map/list';
 import { from_price, seat_in_row, section_name, write_price } from '../map/names';
 import { SeatMap, type MapHandle } from '../map/seat_map';
+import { Sign } from '../map/sign';
 import { SeatsState } from '../map/seats_state';
 import { say } from '../strings/strings';
 import { Heading } from './heading';
@@ -45,7 +46,9 @@ function Head({ state }: { state: SeatsState }) {
       <div class="seats-words">
         <Heading title={show.event_name} class="seats-title" />
         <p class="small soft seats-facts">
-          {show.start_time && <time dateTime={show.start_time}>{write_date(show.start_time)}</time>}
+          {show.start_time && <time dateTime={show.start_time} title={write_date(show.start_time)}>
+              {write_day(show.start_time)}, {write_time(show.start_time)}
+            </time>}
           {state.statuses_known && (
             <span class={`live live-${state.live} numbers`}>
               {state.live === 'lost' ? say('seats_reconnecting') : say('seats_left', { count: left })}
@@ -65,7 +68,7 @@ function SaleState({ state }: { state: SeatsState }) {
   const to = `/shows/${show.show_id}`;
   const opens = show.on_sale_time ? write_date(show.on_sale_time) : '';
   const words = {
-    ON_SALE: state.has_to_queue && !state.held ? { text: say('seats_look_around'), href: `${to}/queue`, label: say('seats_queue_first') } : null,
+    ON_SALE: null,
     PAUSED: { text: say('seats_paused'), href: null, label: '' },
     SOLD_OUT: { text: say('seats_sold_out'), href: null, label: '' },
     CLOSED: { text: say('seats_closed'), href: '/', label: say('back_to_shows') },
@@ -182,16 +185,13 @@ export function SeatsPage({ show_id }: { show_id: string }) {
         {way === 'map' && (
           <div class="seats-map">
             <SeatMap plan={plan} marks={marks} statuses_known={state.statuses_known} handle={map} describe={describe} on_seat={state.toggle} on_area={set_area} />
-            <p class="map-key" aria-hidden="true">
-              <span class="key key-held" /> {say('seats_key_held')} <span class="key key-gone" /> {say('seats_key_gone')}
-            </p>
             {(picked || unseen.length > 0) && (
               <div class="map-areas">
                 {picked && (
                   <div class="map-area appears">
                     <AreaChoice state={state} area={picked} />
-                    <button type="button" class="button-text small" onClick={() => set_area(null)}>
-                      {say('seats_close')}
+                    <button type="button" class="map-close" aria-label={say('seats_close')} onClick={() => set_area(null)}>
+                      <Sign d="M6 6l12 12M18 6L6 18" />
                     </button>
                   </div>
                 )}
