@@ -113,6 +113,7 @@
 #define LIMIT_UPSTREAM_SHOW_BYTES (512 * 1024)      /* a show's document */
 #define LIMIT_UPSTREAM_STATUS_BYTES (16 * 1024)     /* a queue's status; the keys */
 #define LIMIT_UPSTREAM_SEATS 4000000                /* of all shows that are followed */
+#define LIMIT_UPSTREAM_FRAMES 1000                  /* of one WebSocket in a second; a map has ten, a queue too */
 #define LIMIT_UPSTREAM_GETS 8                       /* under way at once */
 #define LIMIT_UPSTREAM_TURN_BYTES (256 * 1024)      /* read of one WebSocket before it is the others' turn */
 

@@ -15,6 +15,7 @@
 
 #include <stdio.h>
 
+#define WEBSOCKET_POLICY 1008 /* RFC 6455 7.4.1 */
 #define SHAKE_MS 10000
 #define ASK_MS 5000
 #define LOST_MS 15000
@@ -110,6 +111,8 @@ void upstream_listen(struct upstream *upstream, struct upstream_line *line) {
     line->work = UPSTREAM_LINE;
     line->upstream = upstream;
     line->has_more = line->is_asked = false;
+    line->counted = 0;
+    line->counted_ms = 0;
     buffer_init(&line->in, LIMIT_UPSTREAM_HEAD_BYTES + READ_BYTES);
     buffer_init(&line->out, OUT_BYTES);
     server_frames_init(&line->frames, line->most);
@@ -147,6 +150,16 @@ void upstream_line_connected(struct upstream_line *line, CURLcode code) {
 
 /* ---- what the server says ---- */
 
+/* More frames in a second than anybody has use for, however small they are. */
+static bool is_flood(struct upstream_line *line) {
+    int64_t time_ms = now_ms();
+    if (time_ms >= line->counted_ms + 1000) {
+        line->counted_ms = time_ms;
+        line->counted = line->frames.count;
+    }
+    return line->frames.count > line->counted + LIMIT_UPSTREAM_FRAMES;
+}
+
 /* Takes what came. False: the line has ended. */
 static bool take_frames(struct upstream_line *line, struct bytes input) {
     while (line->state == LINE_OPEN && input.length) {
@@ -154,6 +167,10 @@ static bool take_frames(struct upstream_line *line, struct bytes input) {
         struct server_said said;
         enum server_step step = server_frames_read(&line->frames, input, &used, &said);
         input = (struct bytes){input.at + used, input.length - used};
+        if (step != SERVER_STEP_CLOSE && step != SERVER_STEP_FAULT && is_flood(line)) {
+            end_saying(line, WEBSOCKET_POLICY, "it sends too much");
+            return false;
+        }
         switch (step) {
         case SERVER_STEP_MORE:
         case SERVER_STEP_PONG:

@@ -156,6 +156,7 @@ static enum server_step end_control(struct server_frames *frames, struct server_
 static enum server_step end_frame(struct server_frames *frames, struct server_said *said) {
     frames->head_length = 0;
     frames->is_in_payload = false;
+    frames->count++;
     if (is_control(frames))
         return end_control(frames, said);
     if (!is_final(frames))

@@ -26,7 +26,8 @@ struct server_frames {
     bool is_in_payload;
     bool is_in_message; /* begun, and not at its end */
     bool is_text;
-    bool is_told; /* the message was handed out: the next one begins anew */
+    uint64_t count; /* of all frames so far */
+    bool is_told;   /* the message was handed out: the next one begins anew */
 };
 
 enum server_step {

@@ -110,6 +110,8 @@ struct upstream_line {
     bool has_more; /* its turn ended before its bytes did */
     bool is_asked; /* a ping is out */
     int64_t heard_ms, began_ms;
+    int64_t counted_ms; /* the second in which frames are counted: since then, from `counted` on */
+    uint64_t counted;
     struct handshake handshake;
     struct buffer in; /* of the handshake's answer */
     struct buffer out;
