@@ -7,6 +7,7 @@
 #include <sodium.h>
 
 static char drawn[512 * 1024];
+static char accent[8]; /* of the show; "" at first */
 
 /* A sheet of `count` cards, all alike, in `drawn`. */
 static void draw(struct bytes name, struct bytes label, uint32_t count) {
@@ -15,6 +16,7 @@ static void draw(struct bytes name, struct bytes label, uint32_t count) {
     struct card cards[3];
     struct sheet sheet = {.ring = &ring, .words = words_default(), .event_name = name, .start_ms = NOW_MS};
     struct buffer out;
+    memcpy(sheet.accent, accent, sizeof sheet.accent);
     assert_in_range(count, 1, 3);
     for (uint32_t i = 0; i < count; i++)
         cards[i] = (struct card){.ticket = ticket_for_seat(&ring, &id, &id, BYTES("A1"), NOW_MS, NOW_MS),
@@ -77,6 +79,18 @@ static void every_card_is_there_with_its_place_among_them(void **state) {
     assert_int_equal(count_of(">Ticket 3 of 3<"), 1);
     assert_int_equal(count_of("translate(8,8)"), 1);
     assert_int_equal(count_of("class=\"dots\""), 3);
+}
+
+static void a_show_may_have_a_colour_of_its_own(void **state) {
+    /* Red when it is not drawn, or drawn where none is set. */
+    (void)state;
+    draw(BYTES("A night"), BYTES("A"), 1);
+    assert_int_equal(count_of("class=\"mark\""), 1);
+    memcpy(accent, "#ff0066", sizeof accent);
+    draw(BYTES("A night"), BYTES("A"), 1);
+    assert_int_equal(count_of("fill=\"#ff0066\""), 1);
+    assert_int_equal(count_of("class=\"mark\""), 0);
+    accent[0] = 0;
 }
 
 static void the_longest_names_are_drawn(void **state) {
@@ -180,6 +194,7 @@ int main(void) {
         cmocka_unit_test(the_policy_names_the_style_that_is_there),
         cmocka_unit_test(names_stay_text),
         cmocka_unit_test(every_card_is_there_with_its_place_among_them),
+        cmocka_unit_test(a_show_may_have_a_colour_of_its_own),
         cmocka_unit_test(the_longest_names_are_drawn),
         cmocka_unit_test(what_xml_cannot_hold_is_replaced),
         cmocka_unit_test(lines_break_at_spaces_and_where_they_must),
