@@ -1,5 +1,7 @@
 /* The operator's shows: made from a plan, changed, opened, paused, closed; how they are doing. */
+#include "api/admin_shows.h"
 #include "api/handlers.h"
+#include "api/media.h"
 #include "api/room.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -206,6 +208,8 @@ void handle_admin_make_show(struct call *call) {
 
 struct change {
     struct sale_terms terms;
+    char image_before[MEDIA_NAME_BYTES];
+    struct show_image image;
     struct show_record record;
     struct buffer settings_json;
 };
@@ -220,6 +224,8 @@ static void change_is_written(struct ledger_command *command) {
     struct change *change = call->context;
     if (command->result == RESULT_OK) {
         sale_set_terms(call->sale, &change->terms, change->record.updated_ms);
+        if (strcmp(change->image_before, change->terms.image) != 0)
+            media_forget(call->api, change->image_before);
         call_keep_promise(call);
     } else {
         call_refuse(call, RESULT_LEDGER_UNAVAILABLE, NULL);
@@ -227,10 +233,19 @@ static void change_is_written(struct ledger_command *command) {
     change_free(change);
 }
 
+static void promise_image(struct call *call, const struct sale_terms *terms) {
+    struct json_writer writer = json_writer(call_scratch(call));
+    json_open(&writer, '{');
+    sale_write_image(terms, &writer);
+    json_close(&writer, '}');
+    call_promise(call, 200);
+}
+
 /* Writes the terms to the ledger, then they count; `action` is the audit's word for it. Changes are made on the
- * operator's reactor alone, one after another.
+ * operator's reactor alone, one after another. `image`: NULL where the picture stays.
  */
-static void change_terms(struct call *call, const struct sale_terms *terms, const char *action) {
+static void change_show(struct call *call, const struct sale_terms *terms, const char *action,
+                        const struct show_image *image) {
     struct sale_terms before;
     struct sale_fault fault = {0};
     sale_copy_wanted(call->sale, &before);
@@ -261,11 +276,29 @@ static void change_terms(struct call *call, const struct sale_terms *terms, cons
     call->command = (struct ledger_command){.kind = LEDGER_CHANGE_SHOW, .actor = BYTES("operator")};
     call->command.show.action = bytes_of(action);
     call->command.show.record = &change->record;
-    promise_show(call, terms, call->now_ms, 200);
+    memcpy(change->image_before, before.image, sizeof change->image_before);
+    if (image) {
+        change->image = *image;
+        if (terms->image[0])
+            change->image.bytes = call->body; /* the parked call's own */
+        call->command.show.image = &change->image;
+        promise_image(call, terms);
+    } else {
+        promise_show(call, terms, call->now_ms, 200);
+    }
     if (!call_submit(call, change_is_written)) {
         sale_set_wanted(sale, &before);
         change_free(change);
     }
+}
+
+static void change_terms(struct call *call, const struct sale_terms *terms, const char *action) {
+    change_show(call, terms, action, NULL);
+}
+
+void change_show_image(struct call *call, const struct sale_terms *terms, const char *action,
+                       const struct show_image *image) {
+    change_show(call, terms, action, image);
 }
 
 /* What a hold will cost is a number of its show's currency: while seats are held or sold, or may be, it stays. */

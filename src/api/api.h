@@ -140,6 +140,7 @@ enum role {
 struct idempotency;
 struct address_limits;
 struct api_mirror;
+struct media_cache;
 
 struct api {
     struct sale_list *sales;
@@ -156,6 +157,7 @@ struct api {
     struct id admin_token_hash;
     struct bytes webhook_secrets; /* of the payment gateway's webhooks, between spaces; none: no webhooks are taken */
     struct idempotency *idempotency;
+    struct media_cache *media;
     atomic_bool stopped;                                /* the reactors have ended: nothing is begun any more */
     atomic_uint shows_being_made;                       /* the clerks go on until they are */
     atomic_llong bookings_per_minute, holds_per_minute; /* set by the ticker */

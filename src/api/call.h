@@ -16,7 +16,7 @@
 #include "net/reactor.h"
 
 enum route_side { SIDE_FAN, SIDE_PAGE, SIDE_OPERATOR, SIDE_PROBE };
-enum route_body { BODY_NONE, BODY_JSON };
+enum route_body { BODY_NONE, BODY_JSON, BODY_BYTES };
 
 struct call;
 

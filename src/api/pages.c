@@ -52,6 +52,12 @@ static const struct embedded_page *find_page(struct bytes path) {
     return path.length == 0 ? NULL : bsearch(&path, embedded_pages, count_pages(), sizeof embedded_pages[0], by_path);
 }
 
+struct bytes pages_demo_picture(void) {
+    const struct embedded_page *page = find_page(BYTES("/demo.jpg"));
+    return page ? (struct bytes){page->bodies[PAGE_PLAIN]->at, page->bodies[PAGE_PLAIN]->length}
+                : (struct bytes){NULL, 0};
+}
+
 /* The shortest form of a page that the client takes. */
 static enum page_coding choose(const struct embedded_page *page, bool takes_gzip, bool takes_brotli) {
     if (takes_brotli && page->bodies[PAGE_BROTLI])

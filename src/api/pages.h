@@ -24,6 +24,9 @@ struct embedded_page {
 /* Sorted by path. */
 extern const struct embedded_page embedded_pages[], embedded_pages_end[];
 
+/* The picture that the demo's show is given; none in a program without its pages. */
+struct bytes pages_demo_picture(void);
+
 /* A browser asks for a page that is not there: the shop's document, which can say so nicely, with 404. False: it is
  * no browser's question, or there are no pages; not answered. */
 bool pages_answer_not_found(struct exchange *exchange, const struct http_request *request);

@@ -173,7 +173,7 @@ static enum result admit(struct api *api, bool operator_side, const struct http_
     enum result result = find_route(api, head, operator_side, &route, &subjects);
     if (result != RESULT_OK)
         return result;
-    if (route->body != BODY_NONE && head->content_type.length && !is_json(head->content_type))
+    if (route->body == BODY_JSON && head->content_type.length && !is_json(head->content_type))
         return RESULT_UNSUPPORTED_MEDIA_TYPE;
     found_last = (struct found){head->sequence, head->path.at, route, subjects};
     *max_body = route->max_body;
@@ -338,10 +338,13 @@ struct http_service api_operator_service(struct api *api) {
 
 enum result api_init(struct api *api) {
     split_patterns();
-    return idempotency_new(&api->idempotency);
+    api->media = media_cache_new();
+    return api->media ? idempotency_new(&api->idempotency) : RESULT_OVERLOADED;
 }
 
 void api_release(struct api *api) {
     idempotency_free(api->idempotency);
     api->idempotency = NULL;
+    media_cache_free(api->media);
+    api->media = NULL;
 }

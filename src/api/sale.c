@@ -304,6 +304,13 @@ const char *sale_status_name(enum sale_status status) {
     return names[status];
 }
 
+bool sale_has_image(struct sale *sale, const char *name) {
+    pthread_mutex_lock(&sale->lock);
+    bool has = strcmp(sale->terms.image, name) == 0;
+    pthread_mutex_unlock(&sale->lock);
+    return has;
+}
+
 bool sale_may_cancel(struct sale *sale, int64_t now_ms, const char **why) {
     struct sale_terms terms;
     sale_copy_terms(sale, &terms, NULL);

@@ -6,6 +6,7 @@
 #ifndef ONSALE_API_SALE_H
 #define ONSALE_API_SALE_H
 
+#include "api/media_cache.h"
 #include "api/room_terms.h"
 #include "base/json.h"
 #include "bookings/ledger.h"
@@ -40,6 +41,8 @@ struct sale_terms {
     struct show_settings seats;
     struct room_terms room;
     struct cancel_terms cancellation;
+    char accent_color[8];         /* "#rrggbb", or "" */
+    char image[MEDIA_NAME_BYTES]; /* "HASH.png", or "" */
 };
 
 struct room;
@@ -124,6 +127,8 @@ const char *sale_status_name(enum sale_status status);
 bool sale_takes_joins(const struct sale *sale, int64_t now_ms);
 /* Whether a fan may cancel now; *why says why not. Takes the sale's lock. */
 MUST_USE bool sale_may_cancel(struct sale *sale, int64_t now_ms, const char **why);
+/* Whether its picture is of that name. Takes the sale's lock. */
+bool sale_has_image(struct sale *sale, const char *name);
 /* OK, or SALE_NOT_OPEN. No lock. */
 MUST_USE enum result sale_is_open(const struct sale *sale, int64_t now_ms);
 
@@ -138,6 +143,8 @@ struct sale_fault {
  * and where. */
 MUST_USE enum result sale_read_terms(const json_t *document, const struct plan *plan, struct sale_terms *terms,
                                      struct sale_fault *fault);
+/* What the ledger keeps beside: the picture's name, which no operator's document sets. */
+void sale_read_image(const json_t *settings, struct sale_terms *terms);
 /* Only the member "prices", as it may stand in a plan's document too. */
 MUST_USE enum result sale_read_prices(const json_t *document, const struct plan *plan, struct sale_terms *terms,
                                       struct sale_fault *fault);
@@ -145,6 +152,8 @@ MUST_USE enum result sale_read_prices(const json_t *document, const struct plan 
 void sale_default_terms(struct sale_terms *terms);
 /* The settings as the ledger keeps them; reads back by sale_read_terms(). */
 void sale_write_settings(const struct sale_terms *terms, const struct plan *plan, struct buffer *out);
+/* The member "image": where the picture is, or null. */
+void sale_write_image(const struct sale_terms *terms, struct json_writer *writer);
 /* The show as fans see it, in the list (`brief`) or whole; and as the operator does. */
 void sale_write(struct sale *sale, int64_t now_ms, bool brief, struct json_writer *writer);
 void sale_write_for_operator(struct sale *sale, int64_t now_ms, struct json_writer *writer);

@@ -97,6 +97,37 @@ static enum result read_cancellation(const json_t *document, struct cancel_terms
     return RESULT_OK;
 }
 
+/* null takes the colour away. */
+static enum result read_accent_color(const json_t *document, char color[static 8], struct sale_fault *fault) {
+    const json_t *member = json_object_get(document, "accent_color");
+    if (!member)
+        return RESULT_OK;
+    if (json_is_null(member)) {
+        color[0] = '\0';
+        return RESULT_OK;
+    }
+    const char *text = json_is_string(member) ? json_string_value(member) : "";
+    bool is_color = strlen(text) == 7 && text[0] == '#' && strspn(text + 1, "0123456789abcdefABCDEF") == 6;
+    if (!is_color)
+        return refuse(fault, "/accent_color", "accent_color has to be a colour such as #d6336c, or null");
+    color[0] = '#';
+    for (int i = 1; i < 8; i++)
+        color[i] = (char)(text[i] >= 'A' && text[i] <= 'F' ? text[i] - 'A' + 'a' : text[i]);
+    return RESULT_OK;
+}
+
+void sale_read_image(const json_t *settings, struct sale_terms *terms) {
+    const json_t *member = json_object_get(settings, "image");
+    if (json_is_string(member) && json_string_length(member) < sizeof terms->image)
+        memcpy(terms->image, json_string_value(member), json_string_length(member) + 1);
+}
+
+void sale_write_image(const struct sale_terms *terms, struct json_writer *writer) {
+    char address[sizeof "/media/" + MEDIA_NAME_BYTES];
+    snprintf(address, sizeof address, "/media/%s", terms->image);
+    json_member_text(writer, "image", terms->image[0] ? address : NULL);
+}
+
 static void write_cancellation(const struct cancel_terms *terms, struct json_writer *writer) {
     json_key(writer, "cancellation");
     json_open(writer, '{');
@@ -191,6 +222,8 @@ enum result sale_read_terms(const json_t *document, const struct plan *plan, str
     if (result == RESULT_OK)
         result = read_cancellation(document, &read.cancellation, fault);
     if (result == RESULT_OK)
+        result = read_accent_color(document, read.accent_color, fault);
+    if (result == RESULT_OK)
         result = sale_read_prices(document, plan, &read, fault);
     if (result == RESULT_OK)
         result = check_prices(plan, &read, fault);
@@ -240,6 +273,10 @@ void sale_write_settings(const struct sale_terms *terms, const struct plan *plan
     struct json_writer writer = json_writer(out);
     json_open(&writer, '{');
     write_settings(terms, plan, &writer);
+    if (terms->accent_color[0])
+        json_member_text(&writer, "accent_color", terms->accent_color);
+    if (terms->image[0])
+        json_member_text(&writer, "image", terms->image);
     json_member_text(&writer, "sale", hand_names[terms->hand]);
     json_member_text(&writer, "resumes_to", hand_names[terms->resumes_to]);
     json_close(&writer, '}');
@@ -251,6 +288,8 @@ static void write_head(struct sale *sale, const struct sale_terms *terms, int64_
     json_member_text(writer, "event_name", terms->event_name);
     json_member_time(writer, "start_time", terms->start_ms);
     json_member_text(writer, "status", sale_status_name(sale_status_under(sale, terms, now_ms)));
+    json_member_text(writer, "accent_color", terms->accent_color[0] ? terms->accent_color : NULL);
+    sale_write_image(terms, writer);
 }
 
 static void write_categories(struct sale *sale, const struct sale_terms *terms, struct json_writer *writer) {
@@ -293,7 +332,6 @@ void sale_write(struct sale *sale, int64_t now_ms, bool brief, struct json_write
     write_head(sale, &terms, now_ms, writer);
     json_member_time(writer, "on_sale_time", terms.on_sale_ms);
     if (!brief) {
-        json_member_text(writer, "image", NULL);
         json_member_int(writer, "hold_seconds", terms.seats.hold_seconds);
         json_member_int(writer, "max_seats_per_user", terms.seats.max_seats_per_user);
         json_member_int(writer, "max_seats_per_reservation", LIMIT_SEATS_PER_HOLD);

@@ -47,6 +47,11 @@
                              */
 #define LIMIT_STALL_MS 1000 /* who has taken nothing for so long is a slow reader then */
 
+/* shows' pictures */
+#define LIMIT_IMAGE_BYTES (2 * 1024 * 1024)
+#define LIMIT_IMAGE_SIDE 8192 /* pixels */
+#define LIMIT_MEDIA_CACHED 16 /* kept in memory */
+
 /* ids and names */
 #define LIMIT_USER_ID_BYTES 128
 #define LIMIT_SEAT_ID_BYTES 64
@@ -138,6 +143,7 @@ static_assert(LIMIT_SEATS_PER_HOLD * (LIMIT_SEAT_ID_BYTES + 3) < LIMIT_FAN_BODY_
 static_assert(LIMIT_PRICE_AMOUNT < INT64_MAX / LIMIT_SEATS_PER_HOLD, "the amount of a full hold is an int64_t");
 static_assert(LIMIT_PLACES * 61ull <= LIMIT_RECORD_BYTES, "the places of a show fit its record: joined, let in, ended");
 static_assert(LIMIT_PLACES <= 1u << 28, "a place's number has 28 bits beside its state");
+static_assert(LIMIT_MEDIA_CACHED * LIMIT_IMAGE_BYTES <= LIMIT_BLOB_BYTES / 2, "pictures leave room for other blobs");
 static_assert(LIMIT_CATEGORIES_PER_SHOW <= 256, "a seat's category is one byte");
 static_assert(LIMIT_TARGET_BYTES < LIMIT_HEAD_BYTES, "a target is part of the head");
 static_assert(LIMIT_HEAD_BYTES + LIMIT_FAN_BODY_BYTES < LIMIT_INPUT_BYTES, "a fan's request fits one read");

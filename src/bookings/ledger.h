@@ -99,6 +99,13 @@ struct show_record {
     int64_t created_ms, updated_ms;
 };
 
+/* A show's picture. */
+struct show_image {
+    struct id hash;     /* of its bytes */
+    struct bytes type;  /* "image/png" … */
+    struct bytes bytes; /* none: the show has no picture any more */
+};
+
 /* An event for others (notice.h), as it waits in the outbox. */
 struct outbox_event {
     uint64_t number; /* rises, never used again */
@@ -133,7 +140,7 @@ struct audit_row {
 
 enum ledger_kind {
     LEDGER_CREATE_SHOW,  /* shows + one show_seats row a seat, AVAILABLE, version 0. CONFLICT if it exists */
-    LEDGER_CHANGE_SHOW,  /* event_name, start_ms, settings_json. SHOW_NOT_FOUND */
+    LEDGER_CHANGE_SHOW,  /* event_name, start_ms, settings_json, and the picture if one is given. SHOW_NOT_FOUND */
     LEDGER_OPEN_BOOKING, /* insert a PENDING booking, saga OPENED */
     LEDGER_STEP_BOOKING, /* status, payment_state, saga, attempt, intent_id, reason, refunded, fence of a booking;
                             guarded by `from_saga`. One that had ended may be taken up again: money came late, or a
@@ -176,7 +183,8 @@ struct ledger_command {
         struct {
             const struct show_record *record;
             const struct plan *plan;
-            struct bytes action; /* CHANGE_SHOW, for the audit: "show.changed", "show.opened" … */
+            struct bytes action;            /* CHANGE_SHOW, for the audit: "show.changed", "show.opened" … */
+            const struct show_image *image; /* NULL: stays as it is */
         } show;
         struct {
             struct booking *booking; /* the new content; SELL sets updated_ms and confirmed_ms from it as given */
@@ -271,6 +279,8 @@ struct ledger {
                                             bool (*row)(void *context, const struct booking *booking), void *context);
     MUST_USE enum result (*read_totals)(struct ledger_reader *reader, const struct id *show_id,
                                         struct ledger_totals *totals);
+    /* NOT_FOUND, or the bytes of a show's picture, by their hash, in `content`. */
+    MUST_USE enum result (*read_image)(struct ledger_reader *reader, const struct id *hash, struct buffer *content);
     /* NOT_FOUND, or the answer, its body in `storage`. */
     MUST_USE enum result (*read_answer)(struct ledger_reader *reader, const struct id *key, struct kept_answer *answer,
                                         struct buffer *storage);

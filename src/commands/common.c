@@ -43,7 +43,7 @@ enum result ledger_do(struct ledger *ledger, struct ledger_command *command) {
 }
 
 enum result ledger_make_show(struct ledger *ledger, const struct plan *plan, const struct sale_terms *terms,
-                             struct id *show_id) {
+                             const struct show_image *image, struct id *show_id) {
     struct buffer plan_json, settings_json;
     int64_t now_ms = clock_now_ms();
     *show_id = id_new_uuid7(now_ms);
@@ -62,6 +62,7 @@ enum result ledger_make_show(struct ledger *ledger, const struct plan *plan, con
     struct ledger_command command = {.kind = LEDGER_CREATE_SHOW, .actor = BYTES("operator")};
     command.show.record = &record;
     command.show.plan = plan;
+    command.show.image = image;
     enum result result = buffer_ok(&plan_json) ? ledger_do(ledger, &command) : RESULT_OVERLOADED;
     buffer_release(&plan_json);
     buffer_release(&settings_json);

@@ -15,7 +15,7 @@ MUST_USE enum result ledger_do(struct ledger *ledger, struct ledger_command *com
 
 /* Writes a new show to the ledger: the plan (read from its document) and the terms. */
 MUST_USE enum result ledger_make_show(struct ledger *ledger, const struct plan *plan, const struct sale_terms *terms,
-                                      struct id *show_id);
+                                      const struct show_image *image, struct id *show_id);
 
 /* Reads a plan's document and the prices in it. `fault`: what is wrong and where. */
 MUST_USE enum result read_plan_text(struct bytes text, struct plan **plan, struct sale_terms *terms,

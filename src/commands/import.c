@@ -132,7 +132,7 @@ static int make_in_ledger(const struct import *import, const struct plan *plan, 
     char fault[500], text[ID_UUID_TEXT];
     if (sqlite_ledger_open(import->folder, &settings, &ledger, fault, sizeof fault) != RESULT_OK)
         return say_failure("%s", fault);
-    enum result result = ledger_make_show(&ledger, plan, terms, &show_id);
+    enum result result = ledger_make_show(&ledger, plan, terms, NULL, &show_id);
     ledger.close(ledger.engine);
     if (result != RESULT_OK)
         return say_failure("the show could not be written: %s", result_words(result));

@@ -1,6 +1,8 @@
 /* `onsale serve`: reads the settings, opens the engines, hands them to a node, waits for a signal, closes all in order.
  */
 #include "api/address_limits.h"
+#include "api/media.h"
+#include "api/pages.h"
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/log.h"
@@ -336,6 +338,8 @@ static enum result recover_holds(struct hold_store *holds, struct show *show, in
 
 /* ---- the demo ---- */
 
+#define DEMO_COLOR "#c2257a" /* of its picture's light */
+
 static bool count_show(void *context, const struct show_record *record) {
     (void)record;
     ++*(unsigned *)context;
@@ -361,11 +365,15 @@ static bool make_demo(struct server *server) {
     snprintf(terms.event_name, sizeof terms.event_name, "Demo: World Tour, the stadium night");
     terms.start_ms = clock_now_ms() + 30LL * 86400000;
     terms.room.enabled = true;
+    snprintf(terms.accent_color, sizeof terms.accent_color, "%s", DEMO_COLOR);
+    const char *why;
+    struct show_image picture;
+    bool has_picture = media_prepare(pages_demo_picture(), &picture, terms.image, &why) == RESULT_OK;
     terms.cancellation = (struct cancel_terms){.allowed = true, .until_seconds = 86400};
     if (result == RESULT_OK)
         result = read_plan_text(venue_stadium(), &plan, &terms, &fault);
     if (result == RESULT_OK) {
-        result = ledger_make_show(&server->ledger, plan, &terms, &show_id);
+        result = ledger_make_show(&server->ledger, plan, &terms, has_picture ? &picture : NULL, &show_id);
         plan_free(plan);
     }
     if (result != RESULT_OK)
@@ -384,6 +392,8 @@ static void say_demo(const struct server *server) {
     char token[3300] = "$ONSALE_ADMIN_TOKEN";
     if (!server->settings.text[SETTING_admin_token][0])
         snprintf(token, sizeof token, "$(cat '%s/admin-token')", server->folder);
+    if (pages_demo_picture().length)
+        fprintf(stderr, "\n  Look at http://%s/ in a browser.\n", node_address(server->node));
     fprintf(stderr,
             "\n  A stadium of %u places is on sale, with its waiting room on. Try, in another terminal:\n\n"
             "    SHOP=http://%s SHOW=%s\n"

@@ -299,6 +299,8 @@ static enum result read_sale(const struct show_record *record, uint32_t epoch, s
     snprintf(terms.event_name, sizeof terms.event_name, "%.*s", (int)record->event_name.length, record->event_name.at);
     if (result == RESULT_OK)
         result = sale_read_terms(settings_document, plan, &terms, fault);
+    if (result == RESULT_OK)
+        sale_read_image(settings_document, &terms);
     json_decref(settings_document);
     if (result != RESULT_OK) {
         plan_free(plan);

@@ -214,11 +214,11 @@ static void a_ledger_from_before_the_waiting_room_keeps_what_it_sold(void **stat
                 "show_id, 'r01930000000070008000000000000001', '[5000]', 5000, 0, 'EUR', 'CAPTURED', 'DONE', 1, '', 2, "
                 "'', created_at, created_at, created_at FROM shows;"
                 "INSERT INTO tickets SELECT show_id, 'A1', booking_id, 5000, 2 FROM bookings");
-    world_is_refused(&world, RESULT_OLDER_VERSION, "(schema 1, this one needs 3): make a backup, then run");
+    world_is_refused(&world, RESULT_OLDER_VERSION, "(schema 1, this one needs 4): make a backup, then run");
     assert_int_equal(world_ask(&world, "SELECT user_version FROM pragma_user_version"), 1);
     assert_int_equal(sqlite_ledger_migrate(world.folder, false, note_line, &lines, detail, sizeof detail), RESULT_OK);
-    assert_int_equal(lines.count, 2);
-    assert_string_equal(lines.last, "0003_outbox_and_audit.sql");
+    assert_int_equal(lines.count, 3);
+    assert_string_equal(lines.last, "0004_media.sql");
     world_open(&world);
     assert_int_equal(world_read(&world, 1, &read, seats), RESULT_OK);
     assert_string_equal(seats, "A1");

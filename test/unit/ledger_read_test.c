@@ -57,6 +57,41 @@ static void a_show_is_kept_as_it_was_made(void **state) {
     world_remove(&world);
 }
 
+static enum result change_picture(struct world *world, unsigned hash, struct bytes content) {
+    struct show_image image = {.hash = world_id(hash), .type = BYTES("image/png"), .bytes = content};
+    struct show_record change = {
+        .show_id = world->show, .event_name = BYTES("An Evening"), .settings_json = BYTES("{}"), .updated_ms = NOW};
+    struct ledger_command command = {.kind = LEDGER_CHANGE_SHOW};
+    command.show.record = &change;
+    command.show.image = &image;
+    return world_do(world, &command);
+}
+
+static void a_show_has_one_picture_which_is_found_by_its_hash(void **state) {
+    /* red when: a picture is added beside the one before it, or one that was taken away is found */
+    (void)state;
+    struct world world;
+    struct ledger_reader *reader;
+    struct buffer content;
+    struct id first = world_id(1), second = world_id(2);
+    buffer_init(&content, 100);
+    world_start(&world, LEDGER_OPTIMISTIC);
+    assert_int_equal(world.ledger.reader_new(world.ledger.engine, &reader), RESULT_OK);
+    assert_int_equal(world.ledger.read_image(reader, &first, &content), RESULT_NOT_FOUND);
+    assert_int_equal(change_picture(&world, 1, BYTES("one\0picture")), RESULT_OK);
+    assert_int_equal(world.ledger.read_image(reader, &first, &content), RESULT_OK);
+    assert_true(bytes_equal(buffer_bytes(&content), BYTES("one\0picture")));
+    assert_int_equal(change_picture(&world, 2, BYTES("another")), RESULT_OK);
+    assert_int_equal(world.ledger.read_image(reader, &first, &content), RESULT_NOT_FOUND);
+    assert_int_equal(world.ledger.read_image(reader, &second, &content), RESULT_OK);
+    assert_true(bytes_equal(buffer_bytes(&content), BYTES("another")));
+    assert_int_equal(change_picture(&world, 2, BYTES("")), RESULT_OK);
+    assert_int_equal(world.ledger.read_image(reader, &second, &content), RESULT_NOT_FOUND);
+    world.ledger.reader_free(reader);
+    buffer_release(&content);
+    world_remove(&world);
+}
+
 static void others_find_the_columns_that_they_know(void **state) {
     /* red when: a base table loses a column, or shows an id as anything but text */
     (void)state;
@@ -365,6 +400,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_answer_of_a_key_stays_until_its_time_is_over),
         cmocka_unit_test(a_show_is_kept_as_it_was_made),
+        cmocka_unit_test(a_show_has_one_picture_which_is_found_by_its_hash),
         cmocka_unit_test(others_find_the_columns_that_they_know),
         cmocka_unit_test(an_answer_is_kept_with_what_it_answers_or_not_at_all),
         cmocka_unit_test(the_first_answer_to_a_key_stays),

@@ -92,6 +92,24 @@ static enum result read_shows(struct ledger_reader *reader, bool (*row)(void *co
     return result;
 }
 
+static enum result read_image(struct ledger_reader *reader, const struct id *hash, struct buffer *content) {
+    char text[2 * sizeof hash->at];
+    sqlite3_stmt *statement = reader->statements[READ_IMAGE];
+    hex_encode(hash->at, sizeof hash->at, text);
+    bind_bytes(statement, 1, (struct bytes){text, sizeof text});
+    int code = sqlite3_step(statement);
+    enum result result = code == SQLITE_ROW    ? RESULT_OK
+                         : code == SQLITE_DONE ? RESULT_NOT_FOUND
+                                               : reader_failed(reader);
+    if (result == RESULT_OK) {
+        buffer_clear(content);
+        buffer_add_bytes(content, column_bytes(statement, 0));
+        result = buffer_ok(content) ? RESULT_OK : RESULT_OVERLOADED;
+    }
+    sqlite3_reset(statement);
+    return result;
+}
+
 static enum result read_seats(struct ledger_reader *reader, const struct id *show_id,
                               bool (*row)(void *context, struct bytes seat_id, enum seat_status status,
                                           uint64_t version, struct bytes owner),
@@ -306,6 +324,7 @@ static enum result read_answer(struct ledger_reader *reader, const struct id *ke
 void reader_fill_port(struct ledger *ledger) {
     ledger->reader_free = reader_free;
     ledger->read_shows = read_shows;
+    ledger->read_image = read_image;
     ledger->read_seats = read_seats;
     ledger->read_booking = read_booking;
     ledger->read_booking_of = read_booking_of;

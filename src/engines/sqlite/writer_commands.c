@@ -62,6 +62,23 @@ static enum result insert_seats(struct writer *writer, const struct id *show_id,
     return RESULT_OK;
 }
 
+static enum result write_image(struct writer *writer, const struct ledger_command *command) {
+    const struct show_image *image = command->show.image;
+    if (!image)
+        return RESULT_OK;
+    enum write_statement statement = image->bytes.length ? WRITE_PUT_IMAGE : WRITE_DELETE_IMAGE;
+    char id[ID_UUID_TEXT], hash[2 * sizeof image->hash.at];
+    sqlite3_stmt *write = writer_statement(writer, statement);
+    bind_uuid(write, 1, &command->show.record->show_id, id);
+    if (image->bytes.length) {
+        hex_encode(image->hash.at, sizeof image->hash.at, hash);
+        bind_bytes(write, 2, (struct bytes){hash, sizeof hash});
+        bind_bytes(write, 3, image->type);
+        bind_blob(write, 4, image->bytes);
+    }
+    return writer_run(writer, statement);
+}
+
 static enum result create_show(struct writer *writer, const struct ledger_command *command) {
     const struct show_record *record = command->show.record;
     char id[ID_UUID_TEXT], hash[2 * sizeof record->plan_hash.at];
@@ -87,6 +104,8 @@ static enum result create_show(struct writer *writer, const struct ledger_comman
     result = writer_run(writer, WRITE_INSERT_PLAN);
     if (result == RESULT_OK)
         result = insert_seats(writer, &record->show_id, command->show.plan);
+    if (result == RESULT_OK)
+        result = write_image(writer, command);
     return result == RESULT_OK ? writer_tell_show(writer, command) : result;
 }
 
@@ -102,6 +121,8 @@ static enum result change_show(struct writer *writer, const struct ledger_comman
     enum result result = writer_run_for_one(writer, WRITE_CHANGE_SHOW);
     if (result == RESULT_CONFLICT)
         return RESULT_SHOW_NOT_FOUND;
+    if (result == RESULT_OK)
+        result = write_image(writer, command);
     return result == RESULT_OK ? writer_tell_show(writer, command) : result;
 }
 
