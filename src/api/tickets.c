@@ -1,6 +1,6 @@
 /* GET /api/v1/bookings/{booking}/tickets and …/ticket.svg: a confirmed booking's tickets, a seat each, for programs and
  * for people. Whoever knows the booking's id may have them, as often as they like: nothing is stored, they are made and
- * signed again each time, on the clerk's thread, since a large sheet takes a tenth of a second.
+ * signed again each time, on the clerk's thread, since a sheet of a hundred takes a third of a second.
  *
  * Seats that were given back are not the booking's any more, and so have no ticket. */
 #include "api/handlers.h"

@@ -5,8 +5,9 @@
  * Content-Security-Policy can name it by hash and forbid all else. Whatever names say stays text.
  *
  * The QR code holds the token as it is, in bytes, at error correction M (15 % may be lost: a crease, a reflection), in
- * the smallest version that takes it: 13 (69 modules a side) for a plain seat_id, 14 for one of twenty characters. M
- * costs a version over L, and Q would cost three more: smaller modules are what a phone's camera misses first.
+ * the smallest version that takes it: 14 (73 modules a side) for a plain seat_id, 15 up to 45 bytes, 16 for the
+ * longest. M costs two versions over L, and Q would cost three more: smaller modules are what a phone's camera misses
+ * first.
  */
 #ifndef ONSALE_TICKETS_SHEET_H
 #define ONSALE_TICKETS_SHEET_H
