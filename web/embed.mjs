@@ -46,7 +46,7 @@ function check(path, content) {
     if (/<script(?![^>]*\ssrc=)[^>]*>/i.test(text)) refuse('has an inline script');
     if (/<style|\sstyle\s*=|\son[a-z]+\s*=|javascript:/i.test(text)) refuse('has an inline style or handler');
     for (const [, address] of text.matchAll(/\s(?:src|href)="([^"]*)"/g))
-      if (/^(\/\/|[a-z][a-z0-9+.-]*:)/i.test(address)) refuse(`names "${address}", which is not on this site`);
+      if (/^([a-z][a-z0-9+.-]*:|[\\/]{2})/i.test(address)) refuse(`names "${address}", which is not on this site`);
     return;
   }
   if (!/^\/assets\/[A-Za-z0-9_.-]*-[A-Za-z0-9_-]{8,}\.[a-z0-9]+$/.test(path) && !others.includes(path)) refuse('the server has no address for it');

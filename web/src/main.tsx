@@ -3,8 +3,9 @@ import './design/font.css';
 import './design/tokens.css';
 import './design/base.css';
 import { render } from 'preact';
-import './base/language';
 import { App } from './app';
+import { strings_load } from './strings/strings';
 
 const root = document.getElementById('app');
-if (root) render(<App />, root);
+const show = () => root && render(<App />, root);
+strings_load().then(show, show);

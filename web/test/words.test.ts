@@ -6,6 +6,7 @@ async function words_of(...tags: string[]) {
   vi.resetModules();
   vi.spyOn(navigator, 'languages', 'get').mockReturnValue(tags);
   const [language, write, words] = await Promise.all([import('../src/base/language'), import('../src/base/write'), import('../src/shop/words')]);
+  await (await import('../src/strings/strings')).strings_load();
   return { ...language, ...write, ...words };
 }
 
