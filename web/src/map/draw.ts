@@ -618,7 +618,7 @@ export class Painter {
     /* The rims first: neighbours seen from afar become one mark. */
     for (const { x, y, radius, is_mine, small } of chosen) {
       if (!small) ring(x, y, radius + 3.2 * ratio, 2 * ratio, is_mine ? css(theme.ink) : theme.accent);
-      ring(x, y, radius + 1.6 * ratio, (small ? 4 : 2.2) * ratio, css(theme.floor));
+      ring(x, y, radius + 1.6 * ratio, (small ? 4 : 2.2) * ratio, small ? theme.accent_ink : css(theme.floor));
     }
     for (const { x, y, radius, is_mine, small, large, number } of chosen) {
       context.beginPath();

@@ -117,10 +117,19 @@ export interface LabelPlace {
   across: number; /* half the width of a line of text that fits */
 }
 
-/* Where a label has the most room: a coarse grid, then twice a finer one around its best point. */
+/* Where a label has room: in the middle, if there is enough; else where there is the most (a coarse grid, then finer ones
+ * around its best point). */
 export function label_place(outline: readonly Point[]): LabelPlace {
   const box = box_of(outline);
-  let best = { x: (box[0] + box[2]) / 2, y: (box[1] + box[3]) / 2, room: 0 };
+  const [x, y] = centroid(outline);
+  let best = { x, y, room: inside(outline, x, y) ? distance_to_edge(outline, x, y) : 0 };
+  if (best.room < 0.3 * Math.min(box[2] - box[0], box[3] - box[1])) best = roomiest(outline, box, best);
+  const widths = [-0.35, 0, 0.35].map((share) => room_across(outline, best.x, best.y + share * best.room));
+  return { ...best, across: Math.min(...widths) };
+}
+
+function roomiest(outline: readonly Point[], box: Box, middle: { x: number; y: number; room: number }): { x: number; y: number; room: number } {
+  let best = { ...middle, room: middle.room * 1.4 }; /* the middle looks better, where it has nearly as much room */
   let [left, top, across, down] = [box[0], box[1], box[2] - box[0], box[3] - box[1]];
   for (let pass = 0; pass < 3; pass++) {
     for (let i = 0; i <= 10; i++)
@@ -134,12 +143,7 @@ export function label_place(outline: readonly Point[]): LabelPlace {
     down /= 4;
     [left, top] = [best.x - across / 2, best.y - down / 2];
   }
-  /* The middle looks better, where it has nearly as much room. */
-  const middle = centroid(outline);
-  const middle_room = inside(outline, middle[0], middle[1]) ? distance_to_edge(outline, middle[0], middle[1]) : 0;
-  if (middle_room > best.room * 0.72) best = { x: middle[0], y: middle[1], room: middle_room };
-  const widths = [-0.35, 0, 0.35].map((share) => room_across(outline, best.x, best.y + share * best.room));
-  return { ...best, across: Math.min(...widths) };
+  return best.x === middle.x && best.y === middle.y ? middle : best;
 }
 
 /* A box around the stage as large as `most` allows that touches no outline; `height` is its short side. */

@@ -139,6 +139,7 @@ export function SeatMap(props: Props) {
     let scheduled = 0;
     let ratio = 1;
     let asked_ms = -Infinity;
+    let drawn = false;
     let touched: { x: number; y: number; ms: number } | null = null; /* on the plan: stays in sight when the basket opens */
     const smallest_pitch = () => Math.min(...plan.sections.map((section) => section.pitch), (plan.box[2] - plan.box[0]) / 4);
     const redraw = () => {
@@ -151,6 +152,8 @@ export function SeatMap(props: Props) {
       if (camera.view.width === 0) return;
       const moving = camera.step(now_ms);
       const more = painter.frame(context, camera.view, ratio, now_ms);
+      if (!drawn) performance.mark('map-frame'); /* the first one: for whoever measures */
+      drawn = true;
       if (now_ms - asked_ms > 120) {
         asked_ms = now_ms;
         look();

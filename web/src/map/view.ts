@@ -46,10 +46,14 @@ export class Camera {
     this.most_scale = Math.max(this.least_scale * 2, LARGEST_SEAT / this.pitch());
     this.glide = null;
     this.put(was_whole ? this.whole() : this.view);
+    this.moved();
   }
 
   put(view: View): void {
-    this.view = keep_within(view, this.box, this.least_scale, this.most_scale);
+    const kept = keep_within(view, this.box, this.least_scale, this.most_scale);
+    const { x, y, scale, width, height } = this.view;
+    if (kept.x === x && kept.y === y && kept.scale === scale && kept.width === width && kept.height === height) return;
+    this.view = kept;
     this.moved();
   }
 
