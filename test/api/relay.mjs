@@ -15,12 +15,12 @@ const running = new Set();
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 
 export class Relay extends Server {
-  static async start(upstream, { args = [], ready = true } = {}) {
+  static async start(upstream, { args = [], env = {}, ready = true } = {}) {
     const relay = new Relay();
     Object.assign(relay, { secrets: new Set(), args, stderr: '', owns_data: false });
     relay.agent = new Agent({ keepAlive: true, maxSockets: 512 });
     relay.child = spawn(onsale, ['serve', '--roles', 'live', '--upstream', upstream, '--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0', ...args],
-      { stdio: ['ignore', 'ignore', 'pipe'], cwd: '/' }); // where it could not write anything, did it want to
+      { stdio: ['ignore', 'ignore', 'pipe'], cwd: '/', env: { ...process.env, ...env } }); // where it could not write anything, did it want to
     const { child } = relay;
     running.add(child);
     child.once('close', () => running.delete(child));
@@ -40,6 +40,11 @@ export class Relay extends Server {
 
   async metric(name) {
     return Number((await this.probe('/metrics')).body.toString().match(new RegExp(`^${name} (\\S+)$`, 'm'))[1]);
+  }
+
+  /* Which keeps what was freed for a while. */
+  is_sanitized() {
+    return readFileSync(`/proc/${this.child.pid}/maps`, 'utf8').includes('/libasan');
   }
 
   rss_mb() {

@@ -1,8 +1,12 @@
 /* The fan-out tier: a node that follows another one's public feeds, and shows them again. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { createServer as createHttpServer, request as http_request } from 'node:http';
+import { readFileSync } from 'node:fs';
+import { createServer as create_server, request as http_request } from 'node:http';
+import { createServer as create_secure_server } from 'node:https';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Server, exchange, make_folder, raw, remove_folder, run_onsale, until } from './harness.mjs';
 import { LiveViewer } from './live_viewer.mjs';
@@ -345,11 +349,11 @@ const evil_answers = [
 ];
 
 /* A proxy before the server, which spoils what it is told to. */
-async function bad_node() {
+async function bad_node(identity) {
   const node = { spoils: () => false, answers: 0, frames: 0 };
   const sockets = new Set();
   const target = new URL(server.fans);
-  const proxy = createHttpServer((request, answer) => {
+  const listener = (request, answer) => {
     if (node.spoils(request.url)) {
       evil_answers[node.answers++ % evil_answers.length](answer);
       return;
@@ -360,8 +364,9 @@ async function bad_node() {
     });
     asked.on('error', () => answer.destroy());
     asked.end();
-  });
-  proxy.on('connection', (socket) => { sockets.add(socket); socket.on('error', () => {}); socket.on('close', () => sockets.delete(socket)); });
+  };
+  const proxy = identity ? create_secure_server(identity, listener) : create_server(listener);
+  proxy.on(identity ? 'secureConnection' : 'connection', (socket) => { sockets.add(socket); socket.on('error', () => {}); socket.on('close', () => sockets.delete(socket)); });
   proxy.on('upgrade', (request, socket) => {
     if (node.spoils(request.url)) {
       socket.write(welcome(request.headers['sec-websocket-key']));
@@ -375,7 +380,7 @@ async function bad_node() {
     through.pipe(socket).pipe(through);
   });
   await new Promise((done) => proxy.listen(0, '127.0.0.1', done));
-  node.url = `http://127.0.0.1:${proxy.address().port}`;
+  node.url = `http${identity ? 's' : ''}://127.0.0.1:${proxy.address().port}`;
   node.cut = () => sockets.forEach((socket) => socket.destroy());
   node.stop = () => { node.cut(); proxy.close(); };
   return node;
@@ -399,7 +404,7 @@ test('an upstream that says anything at all costs a relay neither its life nor i
       return bad.answers > evil_answers.length && bad.frames > evil_frames.length;
     }, 60_000);
     assert.ok(await victim.metric('onsale_upstream_faults_total') > faults);
-    assert.ok(victim.rss_mb() < before_mb + (process.env.ONSALE_SANITIZED ? 400 : 48), `${before_mb} MB, then ${victim.rss_mb()} MB`);
+    assert.ok(victim.rss_mb() < before_mb + (victim.is_sanitized() ? 400 : 48), `${before_mb} MB, then ${victim.rss_mb()} MB`);
     bad.spoils = () => false;
     bad.cut();
     await server.hold(own, ['A1']);
@@ -422,4 +427,28 @@ test('a relay that knows only an evil upstream is never ready, and ends when it 
   assert.equal((await fan(victim, '/api/v1/shows')).status, 503);
   await victim.stop();
   bad.stop();
+});
+
+test('an upstream may be spoken to over TLS, if its certificate is trusted', async () => {
+  // red when: a WebSocket goes past TLS, or a certificate is not looked at
+  const folder = make_folder();
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2',
+    '-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', join(folder, 'key'), '-out', join(folder, 'certificate')], { stdio: 'ignore' });
+  const own = await open_show();
+  const node = await bad_node({ key: readFileSync(join(folder, 'key')), cert: readFileSync(join(folder, 'certificate')) });
+  const wary = await Relay.start(node.url, { ready: false });
+  const trusting = await Relay.start(node.url, { env: { SSL_CERT_FILE: join(folder, 'certificate') } });
+  try {
+    const viewer = await LiveViewer.open(trusting, own);
+    await server.hold(own, ['A6']);
+    await viewer.until((seats) => seats.A6 === 'HELD');
+    await viewer.close();
+    assert.equal((await wary.probe('/readyz')).status, 503);
+    assert.equal(await wary.metric('onsale_upstream_frames_total'), 0);
+  } finally {
+    await wary.stop();
+    await trusting.stop();
+    node.stop();
+    remove_folder(folder);
+  }
 });

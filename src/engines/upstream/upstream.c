@@ -73,11 +73,18 @@ void upstream_free(struct upstream *upstream) {
     free(upstream);
 }
 
+/* As programs that use OpenSSL do: that file instead of the system's. */
+static bool set_trust(CURL *easy) {
+    const char *file = getenv("SSL_CERT_FILE");
+    return !file || !file[0] || !curl_easy_setopt(easy, CURLOPT_CAINFO, file);
+}
+
 CURL *upstream_easy(struct upstream *upstream, const char *path, void *work) {
     char url[sizeof upstream->url + UPSTREAM_PATH_BYTES];
     CURL *easy = curl_easy_init();
     snprintf(url, sizeof url, "%s%s", upstream->url, path);
-    if (easy && !curl_easy_setopt(easy, CURLOPT_URL, url) && !curl_easy_setopt(easy, CURLOPT_PRIVATE, work) &&
+    if (easy && set_trust(easy) && !curl_easy_setopt(easy, CURLOPT_URL, url) &&
+        !curl_easy_setopt(easy, CURLOPT_PRIVATE, work) &&
         !curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") && !curl_easy_setopt(easy, CURLOPT_PROXY, "") &&
         !curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) && !curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L) &&
         !curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) &&
