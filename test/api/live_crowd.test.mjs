@@ -12,8 +12,9 @@ import { LiveViewer, words } from './live_viewer.mjs';
 
 const LONG = Boolean(process.env.ONSALE_LONG);
 const DESCRIPTORS = Number(readFileSync('/proc/self/limits', 'utf8').match(/^Max open files +\d+ +(\d+)/m)[1]);
-const SILENT = Math.min(LONG ? 10_000 : process.env.ONSALE_SLOW ? 1000 : 4000, DESCRIPTORS - 3000);
-const CONVERGE_MS = LONG ? 60_000 : process.env.ONSALE_SLOW ? 3000 : 5000;
+const SLOW = Boolean(process.env.ONSALE_SLOW); // a sanitizer's build: its memory says little, its checks take long
+const SILENT = SLOW ? 200 : Math.min(LONG ? 10_000 : 4000, DESCRIPTORS - 3000);
+const CONVERGE_MS = LONG ? 60_000 : 5000;
 
 let server;
 before(async () => { server = await Server.start({ args: ['--limits', 'off'] }); });
@@ -42,10 +43,10 @@ async function silent_viewers(path, count) {
 
 test(`${SILENT} viewers who never read cost bounded memory, and nobody else a thing`, async (t) => {
   // red when: a frame that somebody does not take is kept for them, each one its own
-  const show = await server.show({ rows: 100, seats_per_row: 100 });
+  const show = await server.show({ rows: SLOW ? 20 : 100, seats_per_row: 100 });
   const reader = await LiveViewer.open(server, show);
   await reader.next();
-  const crowd = await silent_viewers(`/api/v1/shows/${show}/live`, SILENT);
+  const crowd = await silent_viewers(`/api/v1/shows/${show}/live${SLOW ? '?format=json' : ''}`, SILENT);
   const json = await silent_viewers(`/api/v1/shows/${show}/live?format=json`, SILENT / 20);
   await until('all watch', async () => await metric('onsale_live_viewers') === SILENT + SILENT / 20 + 1);
   const before_mb = memory_of(server);
@@ -59,7 +60,7 @@ test(`${SILENT} viewers who never read cost bounded memory, and nobody else a th
   assert.ok(await metric('onsale_websocket_behind_total') >= SILENT, 'all are behind');
   const grown_mb = memory_of(server) - before_mb;
   t.diagnostic(`${grown_mb.toFixed(0)} MB for ${SILENT} who are behind`);
-  assert.ok(grown_mb < 100, `grew by ${grown_mb.toFixed(0)} MB`);
+  assert.ok(grown_mb < (SLOW ? 500 : 100), `grew by ${grown_mb.toFixed(0)} MB`);
   await crowd.end();
   await json.end();
   await until('they have gone', async () => await metric('onsale_live_viewers') === 1, 60_000);
@@ -68,25 +69,25 @@ test(`${SILENT} viewers who never read cost bounded memory, and nobody else a th
 
 test('a viewer who stopped reading is given a snapshot once they read again', async () => {
   // red when: who is behind is sent the deltas that they missed, or one that they cannot apply
-  const show = await server.show({ rows: 100, seats_per_row: 100 });
+  const show = await server.show({ rows: 20, seats_per_row: 100 });
   const slow = await LiveViewer.open(server, show, { format: 'json' });
   const reader = await LiveViewer.open(server, show, { names: slow.names });
   await slow.next();
   await reader.next();
   slow.client.socket.pause();
   const behind = await metric('onsale_websocket_behind_total');
-  // Whole halves of the hall change, so that a delta is hundreds of kilobytes.
-  const half = slow.names.slice(0, 5000);
+  // Half of the hall changes at once, so that a delta is tens of kilobytes.
+  const half = slow.names.slice(0, 1000);
   for (let i = 0; await metric('onsale_websocket_behind_total') === behind; i++) {
     assert.ok(i < 200, 'the socket is full at last');
     const verb = i % 2 ? 'unblock' : 'block';
     assert.equal((await server.admin('POST', `/api/v1/admin/shows/${show}/seats/${verb}`, { body: { seat_ids: half } })).status, 200);
     await reader.until((seats) => (seats.A1 === 'BOOKED') === (verb === 'block'));
   }
-  await server.hold(show, [slow.names[9999]]);
-  await reader.until((seats) => seats[slow.names[9999]] === 'HELD');
+  await server.hold(show, [slow.names[1999]]);
+  await reader.until((seats) => seats[slow.names[1999]] === 'HELD');
   slow.client.socket.resume();
-  await slow.until((seats) => seats[slow.names[9999]] === 'HELD', 20_000);
+  await slow.until((seats) => seats[slow.names[1999]] === 'HELD', 20_000);
   assert.equal(slow.frames.filter(({ type }) => type === 'snapshot').length, 2);
   assert.deepEqual(slow.seats, await server.seats(show));
   await slow.close();
@@ -146,6 +147,6 @@ test('whatever is sold, and however often they lose the connection, viewers see 
     const truth = await server.seats(show);
     for (const { viewer } of watched) viewer.take_all();
     return is_true(truth);
-  }, 2000 * (process.env.ONSALE_SLOW ? 5 : 1));
+  }, SLOW ? 10_000 : 2000);
   await Promise.all(watched.map(({ viewer }) => viewer.close()));
 });

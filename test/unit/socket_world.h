@@ -1,9 +1,9 @@
 /* A channel over some reactors, each on its own thread with a port of its own, and WebSocket clients that speak to them
  * byte by byte.
  *
- * GET /live joins the channel, GET /live?from=N as one who has N already and is told "from N"; where the handshake is not right the answer is the result's name, with 426 or 400. GET
- * /now is answered with "now". What catch_up() gives is what socket_world_set_newest() or socket_world_publish() said
- * last.
+ * GET /live joins the channel, GET /live?from=N as one who has N already and is told "from N"; where the handshake is
+ * not right the answer is the result's name, with 426 or 400. GET /now is answered with "now". What catch_up() gives is
+ * what socket_world_set_newest() or socket_world_publish() said last.
  */
 #ifndef ONSALE_TEST_SOCKET_WORLD_H
 #define ONSALE_TEST_SOCKET_WORLD_H
