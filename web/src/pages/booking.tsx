@@ -234,7 +234,7 @@ function Confirmed({ booking, show, again }: { booking: Booking; show: Show | nu
 
 function Unconfirmed({ booking, show }: { booking: Booking; show: Show | null }) {
   const is_pending = booking.status === 'PENDING';
-  const was_sold = booking.confirmed_at !== null;
+  const was_sold = booking.confirmed_at !== null || booking.refunded > 0;
   const title = is_pending ? say('booking_pending_title') : say(was_sold ? 'booking_cancelled_title' : 'booking_never_title');
   const text = is_pending ? say('booking_pending_text') : say(was_sold ? 'booking_cancelled_text' : 'booking_never_text');
   return (
