@@ -202,6 +202,7 @@ static bool choose_cards(struct call *call, const struct stub *stub, uint32_t *f
 static void reply_sheet(struct call *call, const struct keyring *ring, struct stub *stub) {
     struct sheet sheet = {
         .ring = ring, .event_name = bytes_of(stub->terms.event_name), .start_ms = stub->terms.start_ms};
+    memcpy(sheet.accent, stub->terms.accent_color, sizeof sheet.accent);
     uint32_t first, count;
     if (!read_look(call, &sheet) || !choose_cards(call, stub, &first, &count))
         return;

@@ -178,6 +178,13 @@ test('one seat, a language, and a clock can be asked for', async () => {
   for (const text of ['Sat 12 June 2027, 13:30 (UTC-5)', 'Row', 'EUR 50.00', 'Ticket 1 of 2']) assert.ok(english.includes(text), text);
 });
 
+test('a card bears the colour of its show', async () => {
+  // red when: the show's accent colour does not come to the sheet
+  const show = await server.show({ accent_color: '#0b7a75' });
+  const { booking_id } = await server.book(show, ['A1']);
+  assert.match((await svg(booking_id)).body.toString(), /fill="#0b7a75"/);
+});
+
 test('what is asked for wrongly is said', async () => {
   // red when: a query that is not understood is answered as if it were not there
   const show = await server.show();
