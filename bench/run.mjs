@@ -8,6 +8,7 @@ import { reservePass } from './rows/reserve_pass.mjs';
 import { seatsBits, seatsUnchanged, snapshots } from './rows/seats.mjs';
 import { queueJoin, queueStatus } from './rows/queue.mjs';
 import { queueMillion } from './rows/queue_million.mjs';
+import { liveTier } from './rows/live_tier.mjs';
 import { queueWatchers } from './rows/queue_watchers.mjs';
 import { selloutFree, selloutPaid } from './rows/sellout.mjs';
 import { checkout } from './rows/checkout.mjs';
@@ -39,6 +40,7 @@ const BENCHES = {
     push,
     live_push: livePush,
     queue_watchers: queueWatchers,
+    live_tier: liveTier,
     queue_million: queueMillion,
 };
 

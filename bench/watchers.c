@@ -1,11 +1,16 @@
 /* onsale-watchers: WebSockets that watch, all in one process. Prints a JSON line when each has had its first frame,
  * goes on reading until its standard input ends, and prints another.
  *
- *     onsale-watchers --server HOST:PORT --path PATH [--connections N]
+ *     onsale-watchers --server HOST:PORT --path PATH [--connections N] [--marks seats:N | --marks issued:N]
  *
- * What can go wrong: a handshake that is not answered with 101, or a connection that is lost, ends the program with 1.
+ * --marks  what the frames show is set at known times by who drives the bench (bench/marks.h): the last line tells of
+ *          each mark how many have seen it, and when half and the last of them did.
+ *
+ * What can go wrong: a handshake that is not answered with 101, a connection that is lost, or a frame that is not what
+ * marks are read from, ends the program with 1.
  */
 #include "bench/herd.h"
+#include "bench/marks.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,13 +21,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define HEAD_BYTES 512 /* of the answer to a handshake, at most; of a frame's head far less */
+#define HEAD_BYTES                                                                                                     \
+    512 /* of the answer to a handshake, at most; of a frame's head far less, and as much of its body                  \
+         */
 #define FIRST_FRAMES_NS 60000000000LL
 
 struct watcher {
     int descriptor;
     bool is_open;     /* the handshake is done */
-    uint16_t pending; /* bytes in `head` */
+    uint16_t pending; /* bytes in `head`: of a head, or of the body that is being read */
+    uint32_t mark;    /* the latest that it was shown */
     uint64_t left;    /* of the frame that is being read */
     uint64_t frames;  /* whose end was seen */
     char head[HEAD_BYTES];
@@ -36,6 +44,7 @@ static struct watchers {
     int epoll;
     uint64_t frames, bytes;
     uint32_t served; /* had a frame */
+    struct marks marks;
 } watchers;
 
 _Noreturn static void fail(const char *what) {
@@ -60,8 +69,24 @@ static size_t frame_head(const struct watcher *watcher, uint64_t *payload) {
 }
 
 static void end_frame(struct watcher *watcher) {
+    uint32_t latest = watcher->mark;
+    if (watchers.marks.kind && !marks_read(&watchers.marks, watcher->head, watcher->pending, &latest))
+        fail("a frame makes no sense");
+    if (watcher->frames > 0) /* what was so before is not seen to come */
+        marks_seen(&watchers.marks, watcher->mark, latest);
+    watcher->mark = latest;
+    watcher->pending = 0;
     watchers.served += watcher->frames++ == 0;
     watchers.frames++;
+}
+
+static void take_body(struct watcher *watcher, const char *bytes, size_t count) {
+    size_t room = HEAD_BYTES - (size_t)watcher->pending, kept = count < room ? count : room;
+    memcpy(watcher->head + watcher->pending, bytes, kept);
+    watcher->pending += (uint16_t)kept;
+    watcher->left -= count;
+    if (watcher->left == 0)
+        end_frame(watcher);
 }
 
 static bool handshake_is_whole(const struct watcher *watcher) {
@@ -101,10 +126,8 @@ static void read_watcher(struct watcher *watcher) {
             continue;
         }
         uint64_t some = (size_t)n - at < watcher->left ? (size_t)n - at : watcher->left;
+        take_body(watcher, bytes + at, some);
         at += some;
-        watcher->left -= some;
-        if (watcher->left == 0)
-            end_frame(watcher);
     }
 }
 
@@ -143,8 +166,11 @@ static void report(void) {
     for (uint32_t i = 0; i < watchers.count; i++)
         if (watchers.of[i].frames < least)
             least = watchers.of[i].frames;
-    printf("{\"watching\":%u,\"frames\":%llu,\"least_frames\":%llu,\"bytes\":%llu}\n", watchers.served,
+    printf("{\"watching\":%u,\"frames\":%llu,\"least_frames\":%llu,\"bytes\":%llu", watchers.served,
            (unsigned long long)watchers.frames, (unsigned long long)least, (unsigned long long)watchers.bytes);
+    if (watchers.marks.kind)
+        marks_print(&watchers.marks);
+    puts("}");
     fflush(stdout);
 }
 
@@ -154,6 +180,10 @@ static bool read_options(int count, char **words) {
             watchers.path = words[i + 1];
         else if (strcmp(words[i], "--connections") == 0)
             watchers.count = (uint32_t)strtoul(words[i + 1], NULL, 10);
+        else if (strcmp(words[i], "--marks") == 0 && !marks_read_option(&watchers.marks, words[i + 1]))
+            return false;
+        else if (strcmp(words[i], "--marks") == 0)
+            continue;
         else if (strcmp(words[i], "--server") != 0 || !herd_read_address(words[i + 1], &watchers.host, &watchers.port))
             return false;
     }
@@ -164,7 +194,9 @@ static bool read_options(int count, char **words) {
 int main(int count, char **words) {
     watchers.count = 1000;
     if (!read_options(count, words)) {
-        fputs("usage: onsale-watchers --server HOST:PORT --path PATH [--connections N]\n", stderr);
+        fputs("usage: onsale-watchers --server HOST:PORT --path PATH [--connections N] "
+              "[--marks seats:N | --marks issued:N]\n",
+              stderr);
         return 2;
     }
     struct rlimit files;
@@ -175,6 +207,7 @@ int main(int count, char **words) {
     struct epoll_event input = {.events = EPOLLIN};
     watchers.epoll = epoll_create1(EPOLL_CLOEXEC);
     watchers.of = calloc(watchers.count, sizeof *watchers.of);
+    marks_init(&watchers.marks, watchers.count);
     if (watchers.epoll < 0 || !watchers.of || epoll_ctl(watchers.epoll, EPOLL_CTL_ADD, STDIN_FILENO, &input) != 0)
         fail("cannot begin");
     for (uint32_t i = 0; i < watchers.count; i++) {
@@ -189,6 +222,7 @@ int main(int count, char **words) {
     while (wait_once(1000))
         continue;
     report();
+    marks_release(&watchers.marks);
     free(watchers.of);
     return 0;
 }

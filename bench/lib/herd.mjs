@@ -34,12 +34,18 @@ export function stay(program, all_words, core = LOAD_CORE) {
         let output = '';
         const ended = new Promise((end) => child.on('exit', end));
         const last = () => JSON.parse(output.trim().split('\n').at(-1));
+        const close = async () => {
+            child.stdin.end();
+            const code = await ended;
+            if (code !== 0) throw new Error(`${program}: ended with ${code}`);
+            return last();
+        };
         child.on('error', fail);
         child.on('exit', (code) => fail(new Error(`${program}: ended with ${code}`)));
         child.stdout.on('data', (text) => {
             output += text;
             if (output.endsWith('\n'))
-                done({ ...last(), close: async () => (child.stdin.end(), await ended, last()) });
+                done({ ...last(), close });
         });
     });
 }
@@ -48,7 +54,7 @@ export function stay(program, all_words, core = LOAD_CORE) {
 export const idleHerd = (options) => stay(HERD, words('idle', options));
 
 // WebSockets that read what they are sent: resolves when each has had its first frame.
-export const watchers = (options) => stay(`${BUILD}/bench/onsale-watchers`, words('', options).slice(1));
+export const watchers = (options, core) => stay(`${BUILD}/bench/onsale-watchers`, words('', options).slice(1), core);
 
 // Fans who wait and poll as they are told, for so long; what came of it.
 export const pollers = async (options) =>

@@ -104,7 +104,22 @@ export async function startOnsale(words = [], { core = SERVER_CORE, data = newFo
     return Object.assign(server, { data, address, admin_address });
 }
 
-async function ask(server, method, path, body) {
+// A node that shows again what another one has, on free ports; ready when all of the other's shows are there.
+export async function startRelay(upstream, words = [], { core = null } = {}) {
+    const server = start(
+        ONSALE,
+        ['serve', '--roles', 'live', '--upstream', `http://${upstream.address}`, '--listen', '127.0.0.1:0',
+            '--admin-listen', '127.0.0.1:0', '--limits', 'off', ...words],
+        { core },
+    );
+    const [, address, admin_address] = await until('a relay', 30, server, () =>
+        / to fans at http:\/\/(\S+), .* operator at http:\/\/(\S+)/.exec(server.said),
+    );
+    await until('readyz', 60, server, async () => (await fetch(`http://${admin_address}/readyz`)).status === 200);
+    return Object.assign(server, { address, admin_address });
+}
+
+export async function ask(server, method, path, body) {
     const response = await fetch(`http://${server.admin_address}${path}`, {
         method,
         headers: { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json' },
@@ -138,14 +153,14 @@ export async function startFarSandbox(delay_ms) {
 }
 
 // A show of rows × seats_per_row seats, named A1, A2 …, that is on sale; its id. `waiting_room`: its settings; none: off.
-export async function makeShow(server, { rows, seats_per_row, amount = 5000, waiting_room }) {
+export async function makeShow(server, { rows, seats_per_row, sections, amount = 5000, waiting_room }) {
     const show = await ask(server, 'POST', '/api/v1/admin/shows', {
         event_name: 'Bench',
         start_time: '2099-06-01T19:00:00Z',
         on_sale_time: '2020-01-01T00:00:00Z',
         waiting_room,
         plan: {
-            sections: [{ name: '', rows, seats_per_row, category: 'Standard' }],
+            sections: sections ?? [{ name: '', rows, seats_per_row, category: 'Standard' }],
             prices: { Standard: { amount, currency: 'EUR' } },
         },
     });
