@@ -1,6 +1,6 @@
 /* Where things are: windows, hit tests, labels, and the camera's ways. */
 import { describe, expect, it } from 'vitest';
-import { box_of, fit, Grid, inside, keep_within, label_place, next_towards, pitch_of, stage_box, to_plan, to_screen, zoom_at, type View } from '../src/map/geometry';
+import { box_of, fit, Grid, inside, keep_within, label_place, next_towards, pitch_of, stage_box, stage_place, to_plan, to_screen, zoom_at, type View } from '../src/map/geometry';
 import { between } from '../src/map/view';
 import type { Point } from '../src/base/types';
 
@@ -149,4 +149,18 @@ it('the stage covers no seats', () => {
   const box = stage_box([0, 0], [long], 60, 20);
   expect(box![3]).toBeLessThan(6);
   expect(stage_box([5, 5], [square], 60, 20)).toBeNull();
+});
+
+it('a stage whose place nobody gave stands in front of the first row, not on it', () => {
+  /* Red if the stage is left out where the focus lies among seats, or goes behind them. */
+  const hall: Point[] = [
+    [0, 0],
+    [8, 0],
+    [8, 4.5],
+    [0, 4.5],
+  ];
+  const stage = stage_place([4, 0], [0, 0, 8, 4.5], [hall]);
+  expect(stage!.upright).toBe(false);
+  expect(stage!.box[3]).toBeLessThan(0);
+  expect(stage_place([0, 2.2], [0, 0, 8, 4.5], [hall])!.upright).toBe(true);
 });

@@ -6,7 +6,7 @@
  * tile. What moves or is few (chosen seats, the focus, seats fading) is drawn over them each frame. */
 import { AVAILABLE, BOOKED, HELD, type Changed } from './frames';
 import { css, ink_on, mix, place_fill, price_colours, type PriceColours, type Rgb, type Theme } from './colours';
-import { meets, stage_box, visible_box, type Box, type LabelPlace, type View } from './geometry';
+import { meets, visible_box, type Box, type LabelPlace, type View } from './geometry';
 import type { Area, Plan, Seats, Section } from './plan';
 
 const TILE = 512; /* device pixels */
@@ -61,8 +61,6 @@ export class Painter {
   private readonly widths = new Map<string, number>();
   private readonly shapes: Path2D[];
   private readonly area_shapes: (Path2D | null)[];
-  private readonly stage: Box | null;
-  private readonly stage_upright: boolean;
 
   constructor(
     private readonly plan: Plan,
@@ -76,13 +74,6 @@ export class Painter {
     };
     this.shapes = plan.sections.map((section) => shape(section.outline));
     this.area_shapes = plan.areas.map((area) => area.outline && shape(area.outline));
-    const { focus, box } = plan.overview;
-    const outlines = [...plan.sections.map((section) => section.outline), ...plan.areas.flatMap((area) => (area.outline ? [area.outline] : []))];
-    const [across, down] = [box[2] - box[0], box[3] - box[1]];
-    const middle = [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2] as const;
-    this.stage_upright = Math.abs(focus.x - middle[0]) / across > Math.abs(focus.y - middle[1]) / down;
-    const [long, short] = [Math.min(across, down) * 0.34, Math.min(across, down) * 0.075];
-    this.stage = stage_box([focus.x, focus.y], outlines, this.stage_upright ? short : long, this.stage_upright ? long : short);
     this.theme_set(theme);
   }
 
@@ -231,8 +222,9 @@ export class Painter {
   }
 
   private stage_draw(context: CanvasRenderingContext2D, scale: number, left: number, top: number): void {
-    if (!this.stage) return;
-    const [x, y, right, bottom] = this.stage;
+    const { stage } = this.plan;
+    if (!stage) return;
+    const [x, y, right, bottom] = stage.box;
     const { theme, ratio } = this;
     const [width, height] = [(right - x) * scale, (bottom - y) * scale];
     context.setTransform(1, 0, 0, 1, left + ((x + right) / 2) * scale, top + ((y + bottom) / 2) * scale);
@@ -246,7 +238,7 @@ export class Painter {
     context.arcTo(-width / 2, -height / 2, width / 2, -height / 2, round);
     context.closePath();
     context.fill();
-    if (this.stage_upright) context.rotate(-Math.PI / 2);
+    if (stage.upright) context.rotate(-Math.PI / 2);
     const [long, short] = [Math.max(width, height), Math.min(width, height)];
     const size = Math.min(short * 0.62, 22 * ratio);
     const text_width = this.width_of(context, this.marks.stage, 640) * size;

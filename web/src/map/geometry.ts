@@ -146,7 +146,24 @@ function roomiest(outline: readonly Point[], box: Box, middle: { x: number; y: n
   return best.x === middle.x && best.y === middle.y ? middle : best;
 }
 
-/* A box around the stage as large as `most` allows that touches no outline; `height` is its short side. */
+/* The stage, beside all seats and places: at the focus, or where that lies among seats, away from their middle. */
+export function stage_place(focus: Point, box: Box, outlines: readonly (readonly Point[])[]): { box: Box; upright: boolean } | null {
+  const [across, down] = [Math.max(box[2] - box[0], 1e-6), Math.max(box[3] - box[1], 1e-6)];
+  const [dx, dy] = [(focus[0] - (box[0] + box[2]) / 2) / across, (focus[1] - (box[1] + box[3]) / 2) / down];
+  const upright = Math.abs(dx) > Math.abs(dy);
+  const long = (upright ? down : across) * 0.42;
+  const short = Math.max(long * 0.13, Math.min(across, down) * 0.075);
+  const step = short * 0.4;
+  for (let steps = 0; steps < 24; steps++) {
+    const away = steps * step;
+    const at: Point = upright ? [focus[0] + Math.sign(dx) * away, focus[1]] : [focus[0], focus[1] + (dy > 0 ? away : -away)];
+    const found = stage_box(at, outlines, upright ? short : long, upright ? long : short);
+    if (found) return { box: found, upright };
+  }
+  return null;
+}
+
+/* A box in the middle of `focus`, as large as allowed, that touches no outline. */
 export function stage_box(focus: Point, outlines: readonly (readonly Point[])[], most_width: number, most_height: number): Box | null {
   for (let share = 1; share > 0.15; share *= 0.88) {
     const [across, down] = [(most_width * share) / 2, (most_height * Math.sqrt(share)) / 2];

@@ -6,7 +6,7 @@
 import { get } from '../base/api';
 import type { Category, PlanArea, PlanOverview, PlanSection, PlanSectionRows, Point, Show } from '../base/types';
 import { AVAILABLE, type Changed } from './frames';
-import { box_of, Grid, label_place, pitch_of, type Box, type LabelPlace } from './geometry';
+import { box_of, Grid, label_place, pitch_of, stage_place, type Box, type LabelPlace } from './geometry';
 
 export interface Row {
   label: string;
@@ -67,7 +67,8 @@ export class Plan {
   readonly sections: Section[];
   readonly areas: Area[];
   readonly prices: Price[];
-  readonly box: Box;
+  readonly box: Box; /* all of it, with the stage and the rows' labels */
+  readonly stage: { box: Box; upright: boolean } | null;
   statuses: Uint8Array;
 
   private readonly watchers = new Set<(section: Section) => void>();
@@ -104,7 +105,12 @@ export class Plan {
       ...this.sections.map((section) => ({ first: section.first, end: section.first + section.seats, section, area: null })),
       ...this.areas.map((area) => ({ first: area.first, end: area.first + area.capacity, section: null, area })),
     ].sort((a, b) => a.first - b.first);
-    this.box = overview.box;
+    const { focus, box } = overview;
+    const outlines = [...overview.sections, ...overview.areas].flatMap(({ outline }) => (outline ? [outline] : []));
+    this.stage = stage_place([focus.x, focus.y], box, outlines);
+    const rim = Math.max(0, ...this.sections.map((section) => section.pitch)) * 1.1;
+    const all = this.stage?.box ?? box;
+    this.box = [Math.min(box[0] - rim, all[0]), Math.min(box[1] - rim, all[1]), Math.max(box[2] + rim, all[2]), Math.max(box[3] + rim, all[3])];
   }
 
   /* Called when a section's seats have come; returns what ends it. */

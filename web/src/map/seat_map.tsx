@@ -128,6 +128,7 @@ export function SeatMap(props: Props) {
   const parts = useRef<{ camera: Camera; painter: Painter; redraw: () => void; focus: (thing: Thing | null) => void; zoom_to_section: (index: number) => void } | null>(null);
   const [where, set_where] = useState(''); /* the section in the middle */
   const [whole, set_whole] = useState(true);
+  const [seats_seen, set_seats_seen] = useState(false);
   const [spoken, set_spoken] = useState('');
 
   useEffect(() => {
@@ -166,10 +167,12 @@ export function SeatMap(props: Props) {
       const { view } = camera;
       const seen = visible_box(view);
       let middle = '';
+      let seats = false;
       for (const section of plan.sections) {
         if (!meets(section.box, seen)) continue;
         if (!section.seats_known && section.pitch * view.scale >= SEATS_ASKED_FROM) plan.seats(section.index).catch(() => undefined);
-        if (shows_seats(section, view) && inside(section.outline, view.x, view.y)) middle = section.name;
+        if (section.seats_known && shows_seats(section, view)) seats = true;
+        if (!camera.is_whole && shows_seats(section, view) && inside(section.outline, view.x, view.y)) middle = section.name;
       }
       if (middle !== painter.middle) {
         painter.middle = middle;
@@ -177,6 +180,7 @@ export function SeatMap(props: Props) {
       }
       set_where(middle);
       set_whole(camera.is_whole);
+      set_seats_seen(seats);
     };
 
     const resized = new ResizeObserver(() => {
@@ -389,7 +393,7 @@ export function SeatMap(props: Props) {
           {say('seats_section', { name: where })}
         </p>
       )}
-      {where && (
+      {seats_seen && (
         <p class="map-key" aria-hidden="true">
           <span class="key key-held" /> {say('seats_key_held')} <span class="key key-gone" /> {say('seats_key_gone')}
         </p>

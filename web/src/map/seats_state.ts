@@ -119,8 +119,9 @@ export class SeatsState {
     return this.show ? most_seats(this.show) : 1;
   }
 
+  /* Chosen, in plan order. */
   get seats(): Seat[] {
-    return this.selection.seats.flatMap((index) => this.plan?.seat(index) ?? []);
+    return [...this.selection.seats].sort((a, b) => a - b).flatMap((index) => this.plan?.seat(index) ?? []);
   }
 
   get count(): number {
