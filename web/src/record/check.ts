@@ -646,19 +646,17 @@ async function check_all(value: unknown, ticket_text: string | null, report: Rep
   if (signs) await check_signatures(document);
   if (document.seed && !equal(await commitment_of(document.show, document.seed, document.beacon), document.commitment)) throw new Fault('shuffle', "the shuffle's seed is not the one that was committed to");
   const ticket = ticket_text === null ? null : read_ticket(ticket_text);
-  if (ticket_text !== null && !ticket) throw new Fault('ticket', 'that is no queue ticket');
-  if (ticket && !equal(ticket.show, document.show)) throw new Fault('ticket', "the ticket is another show's");
   const rest: Verdict = document.chain ? 'good' : 'later';
   if (document.chain) {
     report.heads = 0;
     report.frozen = null;
     await new Walk(document, document.chain, ticket, signs, report, told).run();
-    if (ticket && !report.fan) throw new Fault('ticket', 'no place in the record has the ticket’s number, salt and user');
   }
   verdicts.signatures = !signs ? 'unchecked' : document.chain || document.heads.length ? 'good' : 'later';
   verdicts.chain = verdicts.order = verdicts.drip = rest;
   verdicts.shuffle = !document.is_shuffled ? 'none' : document.chain || document.seed ? 'good' : 'later';
-  verdicts.ticket = ticket ? rest : 'none';
+  const is_of_it = ticket && equal(ticket.show, document.show) && (report.fan || !document.chain);
+  verdicts.ticket = ticket_text === null ? 'none' : is_of_it ? rest : 'bad'; /* which says nothing against the record */
 }
 
 /* What can be said of a record: `value` is what GET …/queue/record answered, `ticket` a fan's queue ticket or null.

@@ -75,7 +75,7 @@ function place_card(report: Report, ticket: string | null): Node {
     check(input.value.trim() || null);
   };
   const { fan } = report;
-  const hint = !ticket ? words.YOURS_NONE : fan?.is_unknown ? words.LOST : !report.is_whole ? words.IN_TIME : '';
+  const hint = report.verdicts.ticket === 'bad' ? (words.instead.ticket?.bad ?? '') : !ticket ? words.YOURS_NONE : fan?.is_unknown ? words.LOST : !report.is_whole ? words.IN_TIME : '';
   return make(
     'section',
     { class: 'card stack' },
@@ -88,7 +88,9 @@ function place_card(report: Report, ticket: string | null): Node {
 
 function checks_card(report: Report): Node {
   const items = checks.map((check) => {
-    const found = report.verdicts[check];
+    const is_unreached = !!report.fault && report.verdicts[check] === 'later';
+    const found = is_unreached ? 'unchecked' : report.verdicts[check];
+    const told = is_unreached ? words.NOT_REACHED : words.instead[check]?.[found];
     return make(
       'li',
       { class: `record-${found}` },
@@ -97,7 +99,7 @@ function checks_card(report: Report): Node {
         'div',
         {},
         make('h3', {}, `${words.titles[check]} `, make('span', { class: 'record-word' }, words.verdicts[found])),
-        make('p', { class: 'soft' }, found === 'bad' ? (report.fault?.words ?? '') : (words.instead[check]?.[found] ?? words.texts[check])),
+        make('p', { class: 'soft' }, told ?? (found === 'bad' ? (report.fault?.words ?? '') : words.texts[check])),
       ),
     );
   });
@@ -170,10 +172,12 @@ main.className = 'frame-main';
 main.replaceChildren(
   make('div', { class: 'column stack record' }, name, make('h1', {}, words.TITLE), make('p', { class: 'record-lead soft' }, words.LEAD), verdict, results),
 );
-main.before(make('header', { class: 'frame-head' }, make('a', { class: 'frame-mark', href: '/' }, 'onsale')));
-main.after(
-  make('footer', { class: 'frame-foot' }, make('a', { class: 'frame-link', href: `/shows/${show_id}` }, words.TO_SHOW), make('a', { class: 'frame-link', href: `/shows/${show_id}/queue` }, words.TO_QUEUE)),
-);
+const bar = () => make('div', { class: 'frame-bar column column-wide' });
+const [head, foot] = [bar(), bar()];
+head.append(make('a', { class: 'frame-mark', href: '/' }, 'onsale'));
+foot.append(make('a', { class: 'frame-link', href: `/shows/${show_id}` }, words.TO_SHOW), make('a', { class: 'frame-link', href: `/shows/${show_id}/queue` }, words.TO_QUEUE));
+main.before(make('header', { class: 'frame-head' }, head));
+main.after(make('footer', { class: 'frame-foot' }, foot));
 document.body.className = 'frame';
 read_show().catch(() => {});
 check(device_show(show_id).queue_ticket ?? null);

@@ -17,7 +17,7 @@ export const BAD_TEXT = words(
   'Keep the file, and ask the organiser. What is wrong: {words} (byte {byte}).',
   'Heb die Datei auf und frag beim Veranstalter nach. Was nicht stimmt: {words} (Byte {byte}).',
 );
-export const GOOD_TEXT = words('{joined} fans joined, {admitted} went in, at most {most} at once.', '{joined} Fans standen an, {admitted} kamen hinein, höchstens {most} zugleich.');
+export const GOOD_TEXT = words('{joined} fans joined, {admitted} were let in, at most {most} at once.', '{joined} Fans standen an, {admitted} davon eingelassen, höchstens {most} zugleich.');
 export const SO_FAR_TEXT = words(
   'The whole record is published when the sale is closed. Until then sealed heads of it are: keep the file, and it shows later whether anything was changed.',
   'Das ganze Protokoll wird veröffentlicht, wenn der Verkauf geschlossen ist. Bis dahin gibt es versiegelte Zwischenstände: Heb die Datei auf, sie zeigt später, ob etwas geändert wurde.',
@@ -50,6 +50,7 @@ export const NOT_DRAWN = words('not drawn yet', 'noch nicht gelost');
 export const LOST = words('What was written of your place was lost in a power loss.', 'Was über deinen Platz geschrieben war, ging bei einem Stromausfall verloren.');
 export const IN_TIME = words('When the sale is closed, this page shows what became of it.', 'Wenn der Verkauf geschlossen ist, zeigt diese Seite, was daraus wurde.');
 
+export const NOT_REACHED = words('Not looked at any more.', 'Nicht mehr angesehen.');
 export const CHECKED = words('What was checked', 'Was geprüft wurde');
 export const DOWNLOAD = words('Download the record', 'Protokoll herunterladen');
 export const AGAIN = words('Check again', 'Noch einmal prüfen');
@@ -61,7 +62,7 @@ export const verdicts: Record<Verdict, string> = {
   good: words('in order', 'in Ordnung'),
   bad: words('wrong', 'falsch'),
   unchecked: words('not checked', 'nicht geprüft'),
-  later: words('later', 'später'),
+  later: words('once the sale is closed', 'wenn der Verkauf geschlossen ist'),
   none: words('not needed', 'nicht nötig'),
 };
 
@@ -88,5 +89,8 @@ export const texts: Record<Check, string> = {
 export const instead: Partial<Record<Check, Partial<Record<Verdict, string>>>> = {
   signatures: { unchecked: words('This browser does not know Ed25519 signatures. The hashes were checked.', 'Dieser Browser kennt Ed25519-Unterschriften nicht. Die Prüfsummen sind geprüft.') },
   shuffle: { none: words('This queue keeps the order of arrival: nothing was drawn.', 'Hier gilt die Reihenfolge des Kommens: Es wurde nichts gelost.') },
-  ticket: { none: words('No queue ticket was given.', 'Es wurde kein Schlangen-Ticket angegeben.') },
+  ticket: {
+    none: words('No queue ticket was given.', 'Es wurde kein Schlangen-Ticket angegeben.'),
+    bad: words('This is no ticket of this queue, or not a whole one.', 'Das ist kein Ticket dieser Schlange, oder kein vollständiges.'),
+  },
 };
