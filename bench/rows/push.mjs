@@ -3,9 +3,9 @@
 import { figuresOf, limitOf, ratioOf } from './engines.mjs';
 
 // What the seat map pushes to 15,000 viewers while a tenth of 50,000 seats changes each second: some 2,700 seats in the
-// tick of half a second that so many are given, at 1.4 bytes each.
+// tick of half a second that so many are given, at 4 bytes each.
 const VIEWERS = 15000;
-const DELTA_BYTES = 3800;
+const DELTA_BYTES = 10800;
 
 const overBareLoop = (told, name, what) =>
     ratioOf(told.of('push_over_bare_loop'), {
