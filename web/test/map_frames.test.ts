@@ -56,7 +56,8 @@ describe('a frame', () => {
       ['a snapshot with bits behind its last seat', bytes_of({ count: 7 }, [0, 0x40])],
       ['a snapshot that begins somewhere', bytes_of({ count: 7, since: 1n }, [0, 0])],
       ['a sequence that no number holds', bytes_of({ count: 7, sequence: 1n << 60n }, [0, 0])],
-      ['a delta that ends before it begins', delta({ since: 42n }, 4)],
+      ['a delta that ends before it begins', delta({ since: 43n })],
+      ['a delta with changes that ends where it begins', delta({ since: 42n }, 4)],
       ['a delta with more changes than bytes', bytes_of({ kind: 2, sequence: 2n, since: 1n, count: 2 }, [4, 0, 0, 0])],
       ['a delta with fewer changes than bytes', bytes_of({ kind: 2, sequence: 2n, since: 1n, count: 0 }, [4, 0, 0, 0])],
       ['a delta of more seats than there are', bytes_of({ kind: 2, sequence: 2n, since: 1n, count: 0xffffffff }, [4, 0, 0, 0])],
@@ -92,6 +93,14 @@ describe('what is known', () => {
   it('takes a delta that reaches back farther than it has to', () => {
     /* Red if `since` has to be the very sequence known. */
     expect(frame_apply(known_seven(), frame_read(delta({ sequence: 60n, since: 10n }, 1), 7) as Frame).kind).toBe('applied');
+  });
+
+  it('goes on after a delta that says that nothing has changed', () => {
+    /* Red if the answer to a resumption in a quiet hour is refused. */
+    const known = known_seven();
+    const frame = frame_read(delta({ sequence: 41n, since: 41n }), 7);
+    expect(frame).not.toBeNull();
+    expect(frame_apply(known, frame as Frame).kind).toBe('old');
   });
 
   it('is left alone by what it knows already', () => {

@@ -108,7 +108,7 @@ function Held({ state, show_seats }: { state: SeatsState; show_seats: (seats: nu
             <Sign d="M5 12.5l4.5 4.5L19 7.5" />
           </span>
           <span>
-            {say('seats_held', { count })} <span class="numbers picks-time">{paying ? say('seats_paying') : write_countdown(held.deadline_ms - now)}</span>
+            <span>{say('seats_held', { count })}</span> <span class="numbers picks-time">{paying ? say('seats_paying') : write_countdown(held.deadline_ms - now)}</span>
           </span>
         </p>
         {!paying && (

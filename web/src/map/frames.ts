@@ -50,7 +50,8 @@ export function frame_read(bytes: ArrayBuffer, seats: number): Frame | null {
     const statuses = statuses_from_bits(new Uint8Array(bytes, HEAD_BYTES), seats);
     return statuses && { kind: 'snapshot', feed, sequence, statuses };
   }
-  if (kind !== 2 || since >= sequence || count > seats || bytes.byteLength !== HEAD_BYTES + count * 4) return null;
+  /* One that tells that nothing has changed ends where it begins. */
+  if (kind !== 2 || since > sequence || (since === sequence && count > 0) || count > seats || bytes.byteLength !== HEAD_BYTES + count * 4) return null;
   const changes = new Uint32Array(count);
   let before = -1;
   for (let i = 0; i < count; i++) {

@@ -116,7 +116,8 @@ export class Live {
     };
     socket.onmessage = (message) => {
       const frame = message.data instanceof ArrayBuffer ? frame_read(message.data, this.known.statuses.length) : null;
-      if (!frame) this.known.feed = null; /* not the format that we know: all of it anew */
+      /* Another run of the feed, or not the format that we know: all of it anew. */
+      if (!frame || (frame.kind === 'delta' && frame.feed !== this.known.feed)) this.known.feed = null;
       if (frame && this.take(frame)) {
         this.attempt = 0;
         this.listen();
