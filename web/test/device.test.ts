@@ -31,8 +31,8 @@ describe('the device', () => {
 
   it('remembers_for_this_visit_where_storage_is_refused', () => {
     /* Red when a refusal of the storage is not caught, or not made up for. */
-    vi.spyOn(Storage.prototype, 'setItem').mockImplementation(() => {
-      throw new Error('full');
+    vi.spyOn(window, 'localStorage', 'get').mockImplementation(() => {
+      throw new Error('refused');
     });
     device_remember('private', { pass: 'p' });
     expect(device_show('private')).toEqual({ pass: 'p' });
