@@ -256,7 +256,7 @@ function draw(): void {
     note = words[show!.waiting_room.pre_queue_order];
     if (left_ms > 0) big = countdown(left_ms);
     if (is_in) {
-      right = words.here.replace('{}', number(status!.waiting));
+      right = words.here.replace('{}', number(status!.waiting || 1));
       bar = 1 - left_ms / (opens_ms() - gathers_ms());
     }
   } else if (ahead !== null && caption) {
