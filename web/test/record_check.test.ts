@@ -4,7 +4,9 @@ import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { check_record, read_ticket } from '../src/record/check';
+import { check_record, read_ticket, shuffled_positions } from '../src/record/check';
+// @ts-expect-error: the independent reader is plain JavaScript
+import { shuffle_order } from '../../test/api/queue_record.mjs';
 
 const fixture = Buffer.from(readFileSync(join(__dirname, '../../test/api/record_fixture.hex'), 'utf8').trim(), 'hex');
 const SHOW = 'a0a1a2a3-a4a5-a6a7-a8a9-aaabacadaeaf';
@@ -40,6 +42,15 @@ test('the shuffled places are those of everybody else\'s computation', async () 
   // red when: the shuffle is another permutation than the one described
   const wanted = [3, 7, 1, 8, 2, 4, 6, 5, 9, 10];
   for (const [i, position] of wanted.entries()) expect((await check_record(document_of(fixture), ticket_of(i + 1))).fan?.position).toBe(position);
+});
+
+test('a large crowd is shuffled as the independent reader shuffles it', async () => {
+  // red when: numbers that would make the draw uneven are not thrown away (some three among 300,000), or digests run out
+  const key = createHash('sha256').update('any').digest();
+  const positions = await shuffled_positions(key, 300_000, () => {});
+  const wanted = new Uint32Array(300_001);
+  (shuffle_order(key, 300_000) as number[]).forEach((who, place) => (wanted[who + 1] = place + 1));
+  expect(createHash('sha256').update(positions).digest('hex')).toBe(createHash('sha256').update(wanted).digest('hex'));
 });
 
 test('a place whose join was lost is told as such', async () => {

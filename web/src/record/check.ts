@@ -264,7 +264,7 @@ function commitment_of(show: Uint8Array, seed: Uint8Array, beacon: Uint8Array | 
 const AT_ONCE = 4096; /* digests asked for together: a promise each would be the slowest part */
 
 /* Positions by number, counted from 1: Fisher and Yates, from the last element down; bits are SHA-256(key, counter). */
-async function shuffled_positions(key: Uint8Array, count: number, told: (share: number) => void): Promise<Uint32Array> {
+export async function shuffled_positions(key: Uint8Array, count: number, told: (share: number) => void): Promise<Uint32Array> {
   const order = Uint32Array.from({ length: count }, (_, i) => i);
   let words = new DataView(new ArrayBuffer(0));
   let at = 0;
