@@ -172,6 +172,7 @@ test('a picture is the operator\'s to put and to take away, and each is in the a
     assert.equal((await server.call(server.operator, method, path, { body, type: 'image/png' })).status, 401);
   }
   const { image } = (await put(picture)).json;
+  assert.equal((await server.fan('GET', image)).status, 200);
   const taken = await remove();
   assert.deepEqual([taken.status, taken.json], [200, { image: null }]);
   assert.equal(await image_of(), null);
