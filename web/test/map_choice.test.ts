@@ -101,6 +101,8 @@ describe('the next best', () => {
     const { plan } = await venue();
     plan.statuses[5] = 1;
     expect(next_best(plan, [5], [4], none)).toEqual({ seats: [3], instead_of: [] });
+    plan.statuses[9] = 1;
+    expect(next_best(plan, [9], [2], none)).toEqual({ seats: [3], instead_of: [] });
   });
 
   it('is a whole new group where the kept seats cannot be continued', async () => {

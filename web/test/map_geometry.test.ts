@@ -115,6 +115,7 @@ describe('a tap', () => {
 it('an arrow goes to the next thing ahead, not to one aside', () => {
   /* Red if only the distance counts. */
   expect(next_towards(0, 0, 1, 0, [0.4, 2, -1], [3, 0.2, 0])).toBe(1);
+  expect(next_towards(0, 0, 1, 0, [0.4], [3])).toBe(-1);
   expect(next_towards(0, 0, 0, -1, [0.4, 2, -1], [3, 0.2, 0])).toBe(-1);
 });
 
@@ -148,6 +149,13 @@ it('the stage covers no seats', () => {
   ];
   const box = stage_box([0, 0], [long], 60, 20);
   expect(box![3]).toBeLessThan(6);
+  const strip: Point[] = [
+    [-100, -1],
+    [100, -1],
+    [100, 1],
+    [-100, 1],
+  ];
+  expect(stage_box([0, -6], [strip], 60, 20)![3]).toBeLessThan(-1);
   expect(stage_box([5, 5], [square], 60, 20)).toBeNull();
 });
 
