@@ -152,6 +152,8 @@ export function SeatsPage({ show_id }: { show_id: string }) {
   };
   const picked = area === null ? null : (plan.areas[area] ?? null);
   const unseen = plan.areas.filter((place) => !place.outline);
+  /* Who has the best chosen for them has one button, and on a phone it takes the bar's place. */
+  const is_idle = way === 'best' && !state.held && !state.notice && !state.has_to_queue && state.count === 0;
 
   return (
     <div class={`seats seats-way-${way}`}>
@@ -207,7 +209,7 @@ export function SeatsPage({ show_id }: { show_id: string }) {
         {way === 'best' && <Best state={state} />}
         {way === 'list' && <List state={state} only={only} />}
       </div>
-      <aside class="seats-side">
+      <aside class={is_idle ? 'seats-side seats-side-idle' : 'seats-side'}>
         <Basket state={state} show_seats={show_seats} />
       </aside>
     </div>
