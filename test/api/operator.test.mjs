@@ -18,12 +18,15 @@ after(() => server.stop());
 const fill = (template) => template.replace('{show_id}', show).replace('{booking_id}', `b${'a'.repeat(32)}`).replace('{reservation_id}', `r${'a'.repeat(32)}`);
 const paths_of = (...tags) => Object.entries(document.paths).filter(([, item]) => tags.includes(Object.values(item)[0].tags[0])).map(([path]) => path);
 
+/* Node's client frames no body of these. */
+const is_without_body = (method) => ['GET', 'DELETE'].includes(method);
+
 test('the operator\'s routes are not on the fans\' listener, valid token or not', async () => {
   // red when: both listeners get the same routes
   for (const template of paths_of('operator', 'operation')) {
     for (const method of methods_of(template)) {
       for (const headers of [{}, { Authorization: `Bearer ${server.token}` }]) {
-        const { status } = await server.fan(method, fill(template), { headers, check: false, ...(method === 'GET' ? {} : { body: {} }) });
+        const { status } = await server.fan(method, fill(template), { headers, check: false, ...(is_without_body(method) ? {} : { body: {} }) });
         assert.ok([401, 403, 404].includes(status), `${method} ${template}: ${status}`);
       }
     }
@@ -46,7 +49,7 @@ test('a wrong token is 401 on every route of the operator, and does nothing', as
     for (const method of methods_of(template)) {
       for (const value of wrong) {
         const { status, json, headers } = await server.call(server.operator, method, fill(template), {
-          headers: value === undefined ? {} : { Authorization: value }, ...(method === 'GET' ? {} : { body: { event_name: 'stolen', hold_seconds: 1 } }),
+          headers: value === undefined ? {} : { Authorization: value }, ...(is_without_body(method) ? {} : { body: { event_name: 'stolen', hold_seconds: 1 } }),
         });
         assert.deepEqual([status, json.code], [401, 'unauthorized'], `${method} ${template} with '${value?.slice(0, 12)}…'`);
         assert.match(headers.get('www-authenticate'), /^Bearer/);
