@@ -15,6 +15,8 @@ import { checkout } from './rows/checkout.mjs';
 import { openSagas } from './rows/open_sagas.mjs';
 import { memory } from './rows/memory.mjs';
 import { bestAvailable, holdStore, ledger } from './rows/engines.mjs';
+import { bundle, firstPaint, mapFrames } from './rows/pages.mjs';
+import { lighthouse } from './rows/lighthouse.mjs';
 import { livePush, push } from './rows/push.mjs';
 import { peer } from './rows/peer.mjs';
 
@@ -36,6 +38,10 @@ const BENCHES = {
     sellout_free: selloutFree,
     checkout,
     memory,
+    bundle,
+    first_paint: firstPaint,
+    map_frames: mapFrames,
+    lighthouse,
     open_sagas: openSagas,
     push,
     live_push: livePush,

@@ -167,6 +167,14 @@ export async function makeShow(server, { rows, seats_per_row, sections, amount =
     return show.show_id;
 }
 
+// A server with the demo's stadium of 50,000 seats, on sale to everybody at once.
+export async function startDemo() {
+    const server = await startOnsale(['--demo'], { core: null });
+    const [{ show_id }] = await (await fetch(`http://${server.address}/api/v1/shows`)).json();
+    await ask(server, 'PATCH', `/api/v1/admin/shows/${show_id}`, { waiting_room: { enabled: false } });
+    return Object.assign(server, { show_id });
+}
+
 export async function makeShows(server, count, settings) {
     const shows = [];
     for (let i = 0; i < count; i++) shows.push(await makeShow(server, settings));
