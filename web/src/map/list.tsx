@@ -42,10 +42,10 @@ function SeatRow({ state, section, seats, row }: { state: SeatsState; section: S
   };
   return (
     <li class="list-row">
-      <h4 class="list-row-name">
+      <h3 class="list-row-name">
         {row.label ? say('seats_row', { row: row.label }) : say('seats_unnamed_row')}
         <span class="visually-hidden">, {free.length > 0 ? say('seats_left', { count: free.length }) : say('seats_none_left')}</span>
-      </h4>
+      </h3>
       <div class="list-seats" onKeyDown={key}>
         {indices.map((index) => {
           const at = index - section.first;
@@ -81,7 +81,8 @@ function SeatRow({ state, section, seats, row }: { state: SeatsState; section: S
   );
 }
 
-function SectionRows({ state, section }: { state: SeatsState; section: Section }) {
+function SectionRows({ state, section, free_only }: { state: SeatsState; section: Section; free_only: boolean }) {
+  const with_seats = useRef(new Set<number>()); /* rows that had seats left: they stay where they are */
   const [rows_shown, set_rows] = useState(ROWS_AT_ONCE);
   const [failed, set_failed] = useState(false);
   const load = () => {
@@ -100,14 +101,21 @@ function SectionRows({ state, section }: { state: SeatsState; section: Section }
       </p>
     );
   if (!seats) return <p class="list-note soft">{say('loading')}</p>;
+  const { statuses } = state.plan!;
+  const mine = new Set(state.mine.map((seat) => seat.index));
+  const rows = seats.rows.filter((row) => {
+    for (let index = row.first; index < row.first + row.seats; index++) if (statuses[index] === AVAILABLE || mine.has(index)) with_seats.current.add(row.first);
+    return !free_only || with_seats.current.has(row.first);
+  });
   return (
     <>
+      {rows.length === 0 && <p class="list-note soft">{say('seats_none_left')}</p>}
       <ul class="list-rows">
-        {seats.rows.slice(0, rows_shown).map((row) => (
+        {rows.slice(0, rows_shown).map((row) => (
           <SeatRow key={row.first} state={state} section={section} seats={seats} row={row} />
         ))}
       </ul>
-      {seats.rows.length > rows_shown && (
+      {rows.length > rows_shown && (
         <button type="button" class="button button-quiet button-small" onClick={() => set_rows(rows_shown + ROWS_AT_ONCE)}>
           {say('seats_more_rows')}
         </button>
@@ -123,10 +131,10 @@ export function AreaChoice({ state, area }: { state: SeatsState; area: Area }) {
   return (
     <div class="area">
       <div class="area-words">
-        <h3 class="area-name">
+        <h2 class="area-name">
           <span class="dot" style={{ '--color': plan.prices[area.category]?.color ?? '' }} aria-hidden="true" />
           {area.name}
-        </h3>
+        </h2>
         <p class="small soft numbers">
           {say('seats_standing')} · {from_price(plan, area)} · {area.left > 0 ? say('seats_left', { count: area.left }) : say('seats_none_left')}
         </p>
@@ -160,7 +168,7 @@ export function List({ state, only }: { state: SeatsState; only: ReadonlySet<num
       <ul class="list-sections">
         {sections.map((section) => (
           <li key={section.index} class="list-section">
-            <h3>
+            <h2 class="list-heading">
               <button type="button" class="list-open" aria-expanded={open === section.index} onClick={() => set_open(open === section.index ? null : section.index)}>
                 <span class="list-dots" aria-hidden="true">
                   {section.categories.slice(0, 3).map((category) => (
@@ -173,8 +181,8 @@ export function List({ state, only }: { state: SeatsState; only: ReadonlySet<num
                 </span>
                 <Sign d="M6 9l6 6 6-6" />
               </button>
-            </h3>
-            {open === section.index && <SectionRows state={state} section={section} />}
+            </h2>
+            {open === section.index && <SectionRows state={state} section={section} free_only={free_only} />}
           </li>
         ))}
       </ul>

@@ -95,15 +95,34 @@ function nearest_thing(plan: Plan, camera: Camera): Thing | null {
   return best;
 }
 
-function next_thing(plan: Plan, from: Thing, dx: number, dy: number): Thing | null {
+function next_seat(section: Section, plan: Plan, x: number, y: number, dx: number, dy: number): number {
+  const seats = section.seats_known;
+  const next = seats ? next_towards(x, y, dx, dy, seats.xs, seats.ys, (i) => plan.statuses[section.first + i] === AVAILABLE) : -1;
+  return next < 0 ? -1 : section.first + next;
+}
+
+function next_thing(plan: Plan, { view }: Camera, from: Thing, dx: number, dy: number): Thing | null {
   const at = place_of(plan, from);
   if (!at) return null;
   if (from.kind === 'seat') {
-    const section = plan.home(from.index).section;
-    const seats = section?.seats_known;
-    if (!section || !seats) return null;
-    const next = next_towards(at[0], at[1], dx, dy, seats.xs, seats.ys, (i) => plan.statuses[section.first + i] === AVAILABLE);
-    return next < 0 ? null : { kind: 'seat', index: section.first + next };
+    const home = plan.home(from.index).section;
+    const near = home ? next_seat(home, plan, ...at, dx, dy) : -1;
+    if (near >= 0) return { kind: 'seat', index: near };
+    /* At the rim of its section: into another one whose seats are seen. */
+    const seen = visible_box(view);
+    const rims = plan.sections
+      .filter((section) => section !== home && shows_seats(section, view) && meets(section.box, seen))
+      .map((section) => next_seat(section, plan, ...at, dx, dy))
+      .filter((index) => index >= 0);
+    const places = rims.map((index) => place_of(plan, { kind: 'seat', index })!);
+    const next = next_towards(
+      ...at,
+      dx,
+      dy,
+      places.map(([x]) => x),
+      places.map(([, y]) => y),
+    );
+    return next < 0 ? null : { kind: 'seat', index: rims[next]! };
   }
   const places = [...plan.sections.map((place) => ({ kind: 'section' as const, place })), ...plan.areas.map((place) => ({ kind: 'area' as const, place }))].filter(({ place }) => place.label);
   const next = next_towards(
@@ -326,14 +345,14 @@ export function SeatMap(props: Props) {
     /* Seats that are too small to be seen any more have no focus. */
     const follow = () => setTimeout(() => focus(nearest_thing(plan, camera)), 360);
     if (arrow) {
-      const next = current ? next_thing(plan, current, ...arrow) : nearest_thing(plan, camera);
+      const next = current ? next_thing(plan, camera, current, ...arrow) : nearest_thing(plan, camera);
       if (next) {
         const at = place_of(plan, next);
         const [x, y] = at ? to_screen(camera.view, ...at) : middle;
         focus(next);
         const near = Math.min(camera.view.width, camera.view.height) * 0.18;
         if (at && !camera.is_whole && (x < near || y < near || x > camera.view.width - near || y > camera.view.height - near)) camera.glide_to({ ...camera.view, x: at[0], y: at[1] }, 220);
-      } else {
+      } else if (!camera.is_whole) {
         camera.glide_to({ ...camera.view, x: camera.view.x + (arrow[0] * 140) / camera.view.scale, y: camera.view.y + (arrow[1] * 140) / camera.view.scale }, 220);
         follow();
       }

@@ -339,7 +339,7 @@ export const de: Record<Key, Text> = {
   seats_more: 'Einer mehr',
   seats_places_in: 'Plätze in {name}',
   seats_standing: 'Freie Platzwahl',
-  seats_free_only: 'Nur Blöcke mit freien Plätzen',
+  seats_free_only: 'Nur wo noch Plätze frei sind',
   seats_nothing: 'Zu diesen Preisen ist nichts mehr frei.',
   seats_not_loaded: 'Diese Reihen konnten nicht geladen werden.',
   seats_more_rows: 'Mehr Reihen',

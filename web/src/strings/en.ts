@@ -346,7 +346,7 @@ export const en = {
   seats_more: 'One more',
   seats_places_in: 'Places in {name}',
   seats_standing: 'Free choice of place',
-  seats_free_only: 'Only sections with seats left',
+  seats_free_only: 'Only where seats are left',
   seats_nothing: 'Nothing is left at these prices.',
   seats_not_loaded: 'These rows could not be loaded.',
   seats_more_rows: 'More rows',
