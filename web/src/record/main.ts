@@ -3,6 +3,7 @@
  *
  * What can go wrong: no record, no connection, a browser that cannot: each is said in its own words; a record that is
  * not in order is said loudly, with the byte. Texts of the record are written as text. */
+import '../design/font.css';
 import '../design/tokens.css';
 import '../design/base.css';
 import './record.css';
