@@ -114,17 +114,33 @@ export async function seats_gone(server, show) {
   return Object.entries(await server.seats(show)).filter(([, status]) => status !== 'AVAILABLE').map(([seat_id]) => seat_id).sort();
 }
 
-/* A point of the window for a seat of the map, which shows the whole venue. */
-export async function place_on_map(page, server, show, seat_id) {
-  const { json: overview } = await server.fan('GET', `/api/v1/shows/${show}/plan?part=overview`);
-  const rim = 20; // PADDING of web/src/map/view.ts
-  const box = await page.locator('.map-window').boundingBox();
-  const [x0, y0, x1, y1] = overview.box;
-  const scale = Math.min((box.width - 2 * rim) / (x1 - x0), (box.height - 2 * rim) / (y1 - y0));
-  for (const index of overview.sections.keys()) {
-    const { json: part } = await server.fan('GET', `/api/v1/shows/${show}/plan?part=${index}`);
-    const seat = part.rows.flatMap(({ seats }) => seats).find(([id]) => id === seat_id);
-    if (seat) return { x: box.x + box.width / 2 + (seat[2] - (x0 + x1) / 2) * scale, y: box.y + box.height / 2 + (seat[3] - (y0 + y1) / 2) * scale, pitch: scale };
-  }
-  throw new Error(`there is no seat ${seat_id}`);
+/* Where a seat is drawn, as a point of the window: of a block that stands straight, and whose seats alone have that colour,
+ * the n-th of a row from the left, and the row from above. Found in the picture itself. */
+export async function place_on_map(page, color, row, number) {
+  await page.waitForFunction(() => performance.getEntriesByName('map-frame').length > 0);
+  return page.evaluate(([hex, at_row, at_number]) => {
+    const canvas = document.querySelector('.map-window canvas');
+    const { data, width, height } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    const wanted = [1, 3, 5].map((at) => Number.parseInt(hex.slice(at, at + 2), 16));
+    const [across, down] = [new Uint32Array(width), new Uint32Array(height)];
+    for (let i = 0; i < width * height; i++) {
+      if (wanted.some((value, part) => Math.abs(data[i * 4 + part] - value) > 10)) continue;
+      across[i % width]++;
+      down[Math.floor(i / width)]++;
+    }
+    // The middle of the n-th run of lines in which the colour occurs.
+    const middle = (lines, nth) => {
+      const runs = [];
+      for (let i = 0; i < lines.length; i++) {
+        if (!lines[i]) continue;
+        if (runs.length && runs.at(-1)[1] === i - 1) runs.at(-1)[1] = i;
+        else runs.push([i, i]);
+      }
+      const [from, to] = runs[nth];
+      return (from + to + 1) / 2;
+    };
+    const box = canvas.getBoundingClientRect();
+    const ratio = box.width / width;
+    return { x: box.left + middle(across, at_number) * ratio, y: box.top + middle(down, at_row) * ratio };
+  }, [color, row, number]);
 }
