@@ -17,7 +17,7 @@ const VIEWERS_A_RELAY = 17000;
 const FILES_APART = 1000; // of a process's limit: what is not a viewer
 const BYTES_A_VIEWER = 40 * 1024; // two sockets, and a snapshot under way
 const BYTES_APART = 2 * 1024 ** 3;
-const LIVE_SHARES = 40; // percent of all cores, for all relays together: the rest is the viewers' and the kernel's
+const LIVE_SHARES = 33; // percent of each core, as by default of one server: for all relays together
 
 const MARK_SEATS = 100;
 const SEATS = 50000;
