@@ -45,7 +45,7 @@
 #define LIMIT_BLOB_BYTES                                                                                               \
     (128 * 1024 * 1024)     /* alive at once; over it slow readers are cut off; twice: none is made                    \
                              */
-#define LIMIT_STALL_MS 1000 /* who has taken nothing for so long is a slow reader then */
+#define LIMIT_STALL_MS 1000 /* who has not taken all that was sent in so long is a slow reader then */
 
 /* shows' pictures */
 #define LIMIT_IMAGE_BYTES (2 * 1024 * 1024)

@@ -198,6 +198,10 @@ static bool keep_input(struct connection *connection) {
     return true;
 }
 
+bool connection_goes_on(const struct connection *connection) {
+    return connection->has_progressed && blob_live_bytes() <= LIMIT_BLOB_BYTES;
+}
+
 static void wait_for_what_is_next(struct connection *connection) {
     if (connection->state == CONNECTION_MEMBER) {
         member_wait(connection);
@@ -210,7 +214,7 @@ static void wait_for_what_is_next(struct connection *connection) {
     struct reactor *reactor = connection->reactor;
     enum wait_kind kind = connection->output ? WAIT_WRITE : (enum wait_kind)waits_in[connection->state];
     bool is_another = kind != connection->wait.kind;
-    if (is_another || (kind == WAIT_WRITE ? connection->has_progressed : connection->has_answered))
+    if (is_another || (kind == WAIT_WRITE ? connection_goes_on(connection) : connection->has_answered))
         wait_begin(&reactor->waits, connection->slot, kind, reactor->now_us);
     connection->has_answered = connection->has_progressed = false;
 }

@@ -141,6 +141,9 @@ void connection_close(struct connection *connection);
 
 /* Sends what the output has, as far as the socket takes it. False if the connection is lost: the caller closes it. */
 bool connection_send_output(struct connection *connection);
+/* In this turn the socket took something, and that gives it its time again: not while slow readers keep too much alive,
+ * where to take a little now and then would be a way to keep it for good. */
+bool connection_goes_on(const struct connection *connection);
 /* The output to write to. NULL when memory ran out: the connection is broken, and closed with its turn. */
 struct output *connection_output(struct connection *connection);
 

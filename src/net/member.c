@@ -149,7 +149,7 @@ void member_wait(struct connection *connection) {
     struct reactor *reactor = connection->reactor;
     struct member *member = &connection->member;
     enum wait_kind kind = connection->output ? WAIT_WRITE : member->is_pinged ? WAIT_PONG : WAIT_SILENT;
-    bool is_anew = kind == WAIT_WRITE ? connection->has_progressed : member->has_heard;
+    bool is_anew = kind == WAIT_WRITE ? connection_goes_on(connection) : member->has_heard;
     if (is_anew || kind != connection->wait.kind)
         wait_begin(&reactor->waits, connection->slot, kind, reactor->now_us);
     connection->has_progressed = member->has_heard = false;

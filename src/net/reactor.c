@@ -287,7 +287,7 @@ static void run_ready(struct reactor *reactor) {
     }
 }
 
-/* Snapshots that slow readers keep alive: over the limit, who has taken nothing for longest is cut off. */
+/* Snapshots that slow readers keep alive: over the limit, who has been at the same one for longest is cut off. */
 static void relieve_memory(struct reactor *reactor) {
     while (blob_live_bytes() > LIMIT_BLOB_BYTES) {
         uint32_t slot = waits_longest(&reactor->waits, WAIT_WRITE, LIMIT_STALL_MS * 1000LL, reactor->now_us);

@@ -315,6 +315,28 @@ static void a_reader_that_takes_nothing_is_cut_off(void **state) {
     world_stop(world, 0);
 }
 
+/* Red when a little now and then is enough to keep, for good, what there is no memory for. */
+static void a_reader_that_takes_a_little_is_cut_off_where_memory_is_short(void **state) {
+    (void)state;
+    struct world *world = start();
+    struct blob *others = blob_new(LIMIT_BLOB_BYTES);
+    struct client client = client_connect(world);
+    assert_non_null(others);
+    client_say(&client, GET("/blob"));
+    char taken[32768];
+    size_t sum = 0;
+    ssize_t got;
+    while ((got = recv(client.fd, taken, sizeof taken, 0)) > 0) {
+        sum += (size_t)got;
+        usleep(20000);
+    }
+    assert_true(got == 0 || errno == ECONNRESET);
+    assert_true(sum < BLOB_BYTES);
+    client_close(&client);
+    blob_drop(others);
+    world_stop(world, 0);
+}
+
 /* Red when a stop cuts off an answer under way, or leaves an idle connection open. */
 static void a_stop_lets_answers_under_way_finish(void **state) {
     (void)state;
@@ -582,6 +604,7 @@ int main(void) {
         cmocka_unit_test(a_reader_that_takes_something_has_time_again),
         cmocka_unit_test(a_parked_exchange_is_not_idle),
         cmocka_unit_test(a_reader_that_takes_nothing_is_cut_off),
+        cmocka_unit_test(a_reader_that_takes_a_little_is_cut_off_where_memory_is_short),
         cmocka_unit_test(a_stop_lets_answers_under_way_finish),
         cmocka_unit_test(a_stop_answers_what_has_arrived),
         cmocka_unit_test(a_stop_ends_when_its_time_is_up),
