@@ -69,19 +69,21 @@ static void a_declined_card_is_declined_with_its_reason(void **state) {
 static void a_card_too_slow_is_unknown_and_asking_tells_the_truth(void **state) {
     /* Red if a time-out after sending is anything but UNKNOWN, or a call is not ended by its time-out. */
     const struct gateway *gateway = *state;
-    struct payments payments = gateway_with(gateway->url, 200, 4);
+    struct payments payments = gateway_with(gateway->url, 5000, 4);
+    struct payments hasty = gateway_with(gateway->url, 200, 4);
     struct payment_call intent = created(&payments);
-    struct payment_call confirm = confirm_of(intent.result_id, "tok_slow_600");
-    assert_int_equal(perform(&payments, &confirm), PAYMENT_UNKNOWN);
+    struct payment_call confirm = confirm_of(intent.result_id, "tok_slow_2500");
+    assert_int_equal(perform(&hasty, &confirm), PAYMENT_UNKNOWN);
     assert_int_equal(retrieved(&payments, intent.result_id).status, INTENT_PROCESSING);
     struct payment_call cancel = call_of(PAYMENT_CANCEL, intent.result_id);
     assert_int_equal(perform(&payments, &cancel), PAYMENT_BUSY);
-    struct payment_call again = confirm_of(intent.result_id, "tok_slow_600");
+    struct payment_call again = confirm_of(intent.result_id, "tok_slow_2500");
     memcpy(again.idempotency_key, confirm.idempotency_key, sizeof again.idempotency_key);
     assert_int_equal(perform(&payments, &again), PAYMENT_BUSY);
     for (int i = 0; i < 1000 && retrieved(&payments, intent.result_id).status == INTENT_PROCESSING; i++)
         usleep(10000);
     assert_int_equal(retrieved(&payments, intent.result_id).status, INTENT_REQUIRES_CAPTURE);
+    hasty.free(hasty.engine);
     payments.free(payments.engine);
 }
 
@@ -128,12 +130,14 @@ static void a_stored_500_is_unknown_each_time(void **state) {
 static void what_hangs_is_unknown(void **state) {
     /* Red if a call without an answer never ends. */
     const struct gateway *gateway = *state;
-    struct payments payments = gateway_with(gateway->url, 150, 4);
+    struct payments payments = gateway_with(gateway->url, 5000, 4);
+    struct payments hasty = gateway_with(gateway->url, 150, 4);
     struct payment_call intent = created(&payments);
     struct payment_call confirm = confirm_of(intent.result_id, "tok_hang");
-    assert_int_equal(perform(&payments, &confirm), PAYMENT_UNKNOWN);
+    assert_int_equal(perform(&hasty, &confirm), PAYMENT_UNKNOWN);
     enum intent_status status = retrieved(&payments, intent.result_id).status;
     assert_true(status == INTENT_REQUIRES_CAPTURE || status == INTENT_REQUIRES_PAYMENT_METHOD);
+    hasty.free(hasty.engine);
     payments.free(payments.engine);
 }
 
