@@ -312,12 +312,14 @@ export class Painter {
     }
   }
 
-  /* A section's name over its seats, while they are small. */
+  /* A section's name over its seats, while they are small; not where it does not fit: cut short it tells nothing, and it
+   * would hide the seats. */
   private pill_draw(context: CanvasRenderingContext2D, section: Section, scale: number, left: number, top: number): void {
     const { theme, ratio } = this;
     const size = 13 * ratio;
-    const name = this.fitted(context, section.name, size, 650, Math.max(section.label.across * 2 * scale, 60 * ratio));
+    const { name } = section;
     const width = this.width_of(context, name, 650) * size + 14 * ratio;
+    if (width > section.label.across * 2 * scale) return;
     const [x, y] = [left + section.label.x * scale, top + section.label.y * scale];
     context.fillStyle = css(theme.floor, 0.9);
     context.beginPath();
