@@ -72,7 +72,7 @@ struct follower {
     unsigned count;
     unsigned next; /* whose documents are looked at first */
     unsigned gets, connecting;
-    uint64_t seats; /* of all */
+    uint64_t seats; /* of all whose plan is here or asked for */
 };
 
 int64_t follower_now_ms(void);

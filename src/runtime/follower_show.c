@@ -137,7 +137,6 @@ static bool take_plan(struct document *document, struct bytes body) {
         return false;
     }
     show->sale = sale;
-    show->follower->seats += sale->plan->seat_count;
     show->seats.line.most = LIVE_HEAD_BYTES + 4 * (size_t)sale->plan->seat_count;
     show->seats.is_wanted = show->is_in_list;
     set_seats_path(show, false);
@@ -153,6 +152,7 @@ static bool want_plan(struct followed *show, const char *hash, json_int_t seats)
         return false;
     snprintf(show->plan_hash, sizeof show->plan_hash, "%s", hash);
     show->seat_count = (uint32_t)seats;
+    show->follower->seats += show->seat_count; /* of which the plan will be asked for, and may come at any time */
     snprintf(show->plan.get.path, sizeof show->plan.get.path, "/api/v1/shows/%s/plan?hash=%s", show->name, hash);
     show->plan.due_ms = 0;
     return true;

@@ -429,6 +429,34 @@ test('a relay that knows only an evil upstream is never ready, and ends when it 
   bad.stop();
 });
 
+test('shows whose plans are still to come count among the seats that a relay takes on', async () => {
+  // red when: seats are counted once a plan has come, so that any number of shows may ask for theirs before
+  const shows = Array.from({ length: 20 }, (_, i) => `00000000-0000-7000-8000-0000000000${i + 10}`);
+  const hash = 'a'.repeat(32);
+  const read = new Set();
+  const wanted = new Set();
+  const crowded = create_server((request, answer) => {
+    const [, , , , show, what] = request.url.split(/[/?]/);
+    const document = { show_id: show, status: 'SCHEDULED', plan: { hash, seats: 250_000 } };
+    if (what) wanted.add(show);
+    else if (show) read.add(show);
+    answer.writeHead(what ? 503 : 200, { 'Content-Type': 'application/json' });
+    answer.end(JSON.stringify(show ? document : shows.map((show_id) => ({ show_id }))));
+  });
+  await new Promise((done) => crowded.listen(0, '127.0.0.1', done));
+  const relay = await Relay.start(`http://127.0.0.1:${crowded.address().port}`, { ready: false });
+  try {
+    await until('each show was looked at, and four were too many', async () =>
+      read.size === shows.length && await relay.metric('onsale_upstream_faults_total') >= 4, 40_000);
+    await until('the plans of those that fit were asked for', () => wanted.size >= 16, 40_000);
+    assert.equal(wanted.size, 16);
+  } finally {
+    await relay.stop();
+    crowded.closeAllConnections?.();
+    crowded.close();
+  }
+});
+
 test('an upstream may be spoken to over TLS, if its certificate is trusted', async () => {
   // red when: a WebSocket goes past TLS, or a certificate is not looked at
   const folder = make_folder();
