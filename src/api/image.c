@@ -87,7 +87,27 @@ static bool begins_frame(uint32_t marker) {
     return marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
 }
 
-/* The markers up to the scan's. Behind it are the pixels, up to the end's marker, which is the file's end. */
+/* Behind the first scan's head: pixels, between them the heads of more scans and their tables, up to the end's marker,
+ * which is the file's end. Among pixels a byte 0xff is followed by 0, or by what marks a place to start again. */
+static bool ends_with_its_scans(struct bytes content, size_t at) {
+    while (content.length - at >= 2) {
+        uint32_t marker = byte_at(content, at + 1);
+        if (byte_at(content, at) != 0xff || marker == 0xff)
+            at++;
+        else if (marker == 0 || (marker >= 0xd0 && marker <= 0xd7))
+            at += 2;
+        else if (marker == 0xd9)
+            return content.length - at == 2;
+        else if (marker < 0xc0 || marker == 0xd8 || content.length - at < 4 || big_16(content, at + 2) < 2 ||
+                 big_16(content, at + 2) > content.length - at - 2)
+            return false;
+        else
+            at += 2 + big_16(content, at + 2);
+    }
+    return false;
+}
+
+/* The markers up to the first scan's, then the scans. */
 static bool read_jpeg(struct bytes content, struct image *image) {
     bool has_frame = false;
     for (size_t at = 2; content.length - at >= 4;) {
@@ -96,7 +116,7 @@ static bool read_jpeg(struct bytes content, struct image *image) {
             length > content.length - at - 2)
             return false;
         if (marker == 0xda)
-            return has_frame && has_at(content, content.length - 2, BYTES("\xff\xd9"));
+            return has_frame && ends_with_its_scans(content, at + 2 + length);
         if (begins_frame(marker)) {
             if (has_frame || length < 8)
                 return false;

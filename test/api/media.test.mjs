@@ -121,6 +121,7 @@ test('a picture with something behind its end is none', async () => {
     await is_refused(picture.subarray(0, -1), `${suffix}, cut`);
   }
   await is_refused(png(3, 2, { more: [chunk('IEND')] }), 'two ends');
+  await is_refused(Buffer.concat([photo(64, 40), page, Buffer.from([0xff, 0xd9])]), 'a JPEG with two ends');
 });
 
 test('a picture that no phone could show is refused: 0, or more than 8192 pixels a side', async () => {
