@@ -21,7 +21,7 @@ export const PHONE = { width: 390, height: 844 };
 export const DESKTOP = { width: 1440, height: 900 };
 
 /* Sanitizers and a busy machine: how long a page may take to show what it should. */
-export const PATIENCE_MS = 20_000;
+export const PATIENCE_MS = 45_000;
 
 export async function open_browser({ args = [] } = {}) {
   const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path));

@@ -20,10 +20,11 @@ after(async () => {
 
 const fan_of = (options) => new_fan(browser, server, options);
 
-test('twenty fans at once go from the queue to tickets, each to their own', async () => {
+test('twenty fans at once go from the queue to tickets, each to their own', async (t) => {
   // red when: two fans are sold one seat, or one of the twenty is left on the way
   const data = make_folder();
   const house = await Server.start({ data });
+  t.after(() => house.stop({ check: false }));
   const show = await house.queue_show({ ...venue(), waiting_room: { max_active: 8 }, max_seats_per_user: 4 });
   const fans = await Promise.all(Array.from({ length: 20 }, (_, i) => new_fan(browser, house, { phone: i % 2 === 0, dark: i % 3 === 0 })));
   const bookings = await Promise.all(fans.map(async ({ page }, i) => {
