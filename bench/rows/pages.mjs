@@ -114,7 +114,7 @@ export const firstPaint = ({ rounds }) =>
 
 const WHEEL_LINES = 50; // a turn of the wheel that the map does not glide for
 const ZOOM_A_LINE = 0.0026; // by which power of e a line zooms (web/src/map/gestures.ts)
-const SHARE_OF_WINDOW = 0.7;
+const SHARE_OF_WINDOW = 0.5; // that a hand moves the map by at once: buttons lie on its rim
 
 // Runs in the page before its own scripts: what each frame's callbacks took, and when frames came.
 function watchFrames() {
