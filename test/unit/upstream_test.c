@@ -31,13 +31,15 @@ struct peer {
     char url[80];
     pthread_t thread;
 
-    /* set before it is spoken to */
+    bool closes; /* behind the reply; set once */
+
+    pthread_mutex_t lock;
+    /* under lock */
     struct bytes reply;
     const char *flood;
-    bool closes; /* behind the reply */
 
-    char request[4096];
-    char told[65536]; /* behind the request */
+    char request[4096]; /* the last one; written by the server's thread under lock, which alone reads it without */
+    char told[65536];   /* behind the request */
     atomic_size_t told_length;
     atomic_uint connections;
 };
@@ -63,8 +65,36 @@ static void write_accept(int fd, const char *request) {
     write_all(fd, bytes_of(accept));
 }
 
+static void peer_say(struct peer *peer, struct bytes reply) {
+    pthread_mutex_lock(&peer->lock);
+    peer->reply = reply;
+    pthread_mutex_unlock(&peer->lock);
+}
+
+static void peer_flood(struct peer *peer, const char *flood) {
+    pthread_mutex_lock(&peer->lock);
+    peer->flood = flood;
+    pthread_mutex_unlock(&peer->lock);
+}
+
+static bool peer_was_asked(struct peer *peer, const char *text) {
+    pthread_mutex_lock(&peer->lock);
+    bool was_asked = strstr(peer->request, text) != NULL;
+    pthread_mutex_unlock(&peer->lock);
+    return was_asked;
+}
+
+static struct bytes flood_of(struct peer *peer) {
+    pthread_mutex_lock(&peer->lock);
+    struct bytes flood = peer->flood ? bytes_of(peer->flood) : BYTES("");
+    pthread_mutex_unlock(&peer->lock);
+    return flood;
+}
+
 static void reply(struct peer *peer, int fd) {
+    pthread_mutex_lock(&peer->lock);
     struct bytes left = peer->reply;
+    pthread_mutex_unlock(&peer->lock);
     const char *place = left.length ? memmem(left.at, left.length, "ACCEPT", 6) : NULL;
     if (place) {
         write_all(fd, (struct bytes){left.at, (size_t)(place - left.at)});
@@ -76,23 +106,26 @@ static void reply(struct peer *peer, int fd) {
 
 /* The request's head. False at the connection's end. */
 static bool read_request(struct peer *peer, int fd) {
+    char head[sizeof peer->request];
     size_t length = 0;
-    while (length < sizeof peer->request - 1) {
-        ssize_t n = recv(fd, peer->request + length, 1, 0);
+    do {
+        ssize_t n = length < sizeof head - 1 ? recv(fd, head + length, 1, 0) : 0;
         if (n <= 0)
             return false;
-        peer->request[++length] = '\0';
-        if (length >= 4 && memcmp(peer->request + length - 4, "\r\n\r\n", 4) == 0)
-            return true;
-    }
-    return false;
+        head[++length] = '\0';
+    } while (length < 4 || memcmp(head + length - 4, "\r\n\r\n", 4) != 0);
+    pthread_mutex_lock(&peer->lock);
+    memcpy(peer->request, head, length + 1);
+    pthread_mutex_unlock(&peer->lock);
+    return true;
 }
 
 static void serve_connection(struct peer *peer, int fd) {
     while (read_request(peer, fd)) {
         reply(peer, fd);
-        while (peer->flood && send(fd, peer->flood, strlen(peer->flood), MSG_NOSIGNAL) > 0)
-            continue;
+        for (struct bytes flood; (flood = flood_of(peer)).length;)
+            if (send(fd, flood.at, flood.length, MSG_NOSIGNAL) <= 0)
+                break;
         if (peer->closes)
             return;
         if (!strstr(peer->request, "websocket"))
@@ -180,6 +213,7 @@ static void take_end(struct upstream_line *line, const char *why) {
 static struct client *client_of(struct bytes reply, bool closes) {
     struct client *client = calloc(1, sizeof *client);
     assert_non_null(client);
+    pthread_mutex_init(&client->peer.lock, NULL);
     client->peer.reply = reply;
     client->peer.closes = closes;
     peer_start(&client->peer);
@@ -232,12 +266,12 @@ static void a_document_is_got_and_asked_for_by_its_etag_again(void **state) {
     assert_int_equal(client->status, 200);
     assert_string_equal(client->body, "hello");
     assert_string_equal(client->get.etag, "\"v1\"");
-    assert_null(strstr(client->peer.request, "If-None-Match"));
-    client->peer.reply = BYTES("HTTP/1.1 304 Not Modified\r\nETag: \"v1\"\r\n\r\n");
+    assert_false(peer_was_asked(&client->peer, "If-None-Match"));
+    peer_say(&client->peer, BYTES("HTTP/1.1 304 Not Modified\r\nETag: \"v1\"\r\n\r\n"));
     get_it(client);
     assert_int_equal(client->status, 304);
     assert_string_equal(client->get.etag, "\"v1\"");
-    assert_non_null(strstr(client->peer.request, "If-None-Match: \"v1\"\r\n"));
+    assert_true(peer_was_asked(&client->peer, "If-None-Match: \"v1\"\r\n"));
     assert_int_equal(atomic_load(&client->peer.connections), 1);
     client_stop(client);
 }
@@ -246,12 +280,12 @@ static void a_document_is_got_and_asked_for_by_its_etag_again(void **state) {
 static void a_document_over_its_bound_is_none(void **state) {
     (void)state;
     struct client *client = client_of(BYTES("HTTP/1.1 200 OK\r\nETag: \"v2\"\r\n\r\n"), true);
-    client->peer.flood = "0123456789";
+    peer_flood(&client->peer, "0123456789");
     client->get.timeout_ms = 100 * ENOUGH_MS; /* it is the bound that ends it */
     get_it(client);
     assert_int_equal(client->status, 0);
     assert_string_equal(client->get.etag, "");
-    client->peer.flood = NULL;
+    peer_flood(&client->peer, NULL);
     client_stop(client);
 }
 
@@ -261,10 +295,10 @@ static void a_document_that_breaks_off_is_none(void **state) {
     struct client *client = client_of(BYTES("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello"), true);
     get_it(client);
     assert_int_equal(client->status, 0);
-    client->peer.reply = BYTES("");
+    peer_say(&client->peer, BYTES(""));
     get_it(client);
     assert_int_equal(client->status, 0);
-    client->peer.reply = BYTES("220 mail.example ESMTP\r\n");
+    peer_say(&client->peer, BYTES("220 mail.example ESMTP\r\n"));
     get_it(client);
     assert_int_equal(client->status, 0);
     client_stop(client);
@@ -295,7 +329,7 @@ static void messages_are_heard_and_pings_answered_until_the_server_closes(void *
     assert_string_equal(client->message, "you");
     assert_true(client->was_text);
     assert_string_equal(client->why, "it goes away");
-    assert_non_null(strstr(client->peer.request, "GET /live HTTP/1.1\r\n"));
+    assert_true(peer_was_asked(&client->peer, "GET /live HTTP/1.1\r\n"));
     UNTIL(client, atomic_load(&client->peer.told_length) == 8 + 8);
     const uint8_t *told = (const uint8_t *)client->peer.told;
     assert_memory_equal(told, "\x8a\x82", 2);
@@ -340,7 +374,7 @@ static void servers_that_misbehave_are_left(void **state) {
 static void a_handshake_that_never_ends_is_given_up(void **state) {
     (void)state;
     struct client *client = client_of(BYTES("HTTP/1.1 101 Switching Protocols\r\n"), true);
-    client->peer.flood = "X-Field: more and more of it\r\n";
+    peer_flood(&client->peer, "X-Field: more and more of it\r\n");
     upstream_listen(client->upstream, &client->line);
     UNTIL(client, client->ended == 1);
     assert_string_equal(client->why, "its answer to the handshake is not one");
@@ -367,7 +401,7 @@ static void who_floods_is_left(void **state) {
     static const char *const floods[] = {"\x89\x04ping", "\x8a\x04pong", "\x81\x04text"};
     for (size_t i = 0; i < sizeof floods / sizeof floods[0]; i++) {
         struct client *client = client_of(BYTES(WEBSOCKET), true);
-        client->peer.flood = floods[i];
+        peer_flood(&client->peer, floods[i]);
         upstream_listen(client->upstream, &client->line);
         UNTIL(client, client->ended == 1 || client->line.out.length > 2048);
         assert_string_equal(client->why, "it sends too much");

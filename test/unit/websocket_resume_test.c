@@ -22,7 +22,7 @@ static void stop(void) {
 static struct client join_from(const char *number) {
     struct client client = client_connect(&world->at[0]);
     char request[400];
-    snprintf(request, sizeof request, "GET /live?from=%s%s", number, JOIN + sizeof "GET /live" - 1);
+    snprintf(request, sizeof request, "GET /live?from=%s%s", number, &JOIN[sizeof "GET /live" - 1]);
     client_say(&client, request);
     struct answer answer = client_read(&client, false);
     assert_int_equal(answer.status, 101);
