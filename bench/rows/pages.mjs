@@ -113,8 +113,7 @@ export const firstPaint = ({ rounds }) =>
 /* --- frames --- */
 
 const WHEEL_LINES = 50; // a turn of the wheel that the map does not glide for
-const ZOOM_A_LINE = 0.0026; // by which power of e a line zooms (web/src/map/gestures.ts)
-const SHARE_OF_WINDOW = 0.5; // that a hand moves the map by at once: buttons lie on its rim
+const PADDING = 20; // around the whole plan (web/src/map/view.ts)
 
 // Runs in the page before its own scripts: what each frame's callbacks took, and when frames came.
 function watchFrames() {
@@ -142,9 +141,7 @@ async function handOn(page, viewport) {
     const session = await page.createCDPSession();
     const map = await page.waitForSelector('.map-window');
     await map.scrollIntoView();
-    const whole = await map.boundingBox();
-    const top = Math.max(0, whole.y);
-    const box = { x: whole.x, y: top, width: whole.width, height: Math.min(viewport.height, whole.y + whole.height) - top };
+    const box = await map.boundingBox();
     const middle = { x: box.x + box.width / 2, y: box.y + box.height / 2 };
     const mouse = (type, { x, y }) =>
         session.send('Input.dispatchMouseEvent', { type, x, y, button: 'left', buttons: type === 'mouseReleased' ? 0 : 1, clickCount: 1 });
@@ -155,40 +152,62 @@ async function handOn(page, viewport) {
         : { box, middle, wheel, down: (place) => mouse('mousePressed', place), move: (place) => mouse('mouseMoved', place), up: (place) => mouse('mouseReleased', place) };
 }
 
-// Moves the map by a share of its window.
-async function drag(hand, across, down) {
-    const { box, middle } = hand;
-    const at = (share) => ({ x: middle.x + across * box.width * share, y: middle.y + down * box.height * share });
-    await hand.down(at(-0.5));
-    for (const share of [-0.3, 0, 0.3, 0.5]) await hand.move(at(share));
-    await sleep(100); // so that it is not thrown
-    await hand.up(at(0.5));
-    await sleep(150); // so that it looks for what is to be fetched
+// Where a section may be tapped while the whole plan is seen (fit in web/src/map/geometry.ts): its middle first, then
+// off it, since buttons lie over the map's rim.
+function pointsOf({ outline }, [left, top, right, bottom], box) {
+    const scale = Math.min((box.width - 2 * PADDING) / (right - left), (box.height - 2 * PADDING) / (bottom - top));
+    const mean = (axis) => outline.reduce((total, point) => total + point[axis], 0) / outline.length;
+    const middle = [mean(0), mean(1)];
+    return [middle, ...outline.map((point) => point.map((at, axis) => (at + middle[axis]) / 2))].map(([x, y]) => ({
+        x: box.x + box.width / 2 + (x - (left + right) / 2) * scale,
+        y: box.y + box.height / 2 + (y - (top + bottom) / 2) * scale,
+    }));
 }
 
-// Zooms in until seats are fetched, then goes over the map in lines until all of them are. How many sections have them.
-async function loadAll(page, hand, sections) {
+async function tap(hand, place) {
+    await hand.down(place);
+    await hand.up(place);
+}
+
+async function soon(check) {
+    for (let tries = 0; tries < 20; tries++) {
+        if (await check()) return true;
+        await sleep(25);
+    }
+    return false;
+}
+
+const seatsAreSeen = (page) => page.evaluate(() => document.querySelector('.map-where') !== null);
+
+// Taps one section after the other, so that its seats are fetched. How many have them in the end.
+async function loadAll(page, hand, { sections, box }) {
     const parts = new Set();
     page.on('response', (response) => {
-        const part = /\/plan\?part=(\d+)/.exec(response.url())?.[1];
-        if (part !== undefined && response.ok()) parts.add(part);
+        const part = /\/plan\?(?:.*&)?part=(\d+)/.exec(response.url())?.[1];
+        if (part !== undefined && response.ok()) parts.add(Number(part));
     });
-    let turns = 0;
-    for (; turns < 40 && parts.size === 0; turns++) {
-        await hand.wheel(-WHEEL_LINES);
-        await sleep(200);
-    }
-    for (let more = 0; more < 3; more++, turns++) await hand.wheel(-WHEEL_LINES); // where rows are tighter
-    const windows = Math.ceil(Math.exp(turns * WHEEL_LINES * ZOOM_A_LINE) / SHARE_OF_WINDOW);
-    for (let i = 0; i < windows; i++) await drag(hand, SHARE_OF_WINDOW, SHARE_OF_WINDOW); // to the upper left corner
-    for (let line = 0, to = -1; line <= windows && parts.size < sections; line++, to = -to) {
-        for (let i = 0; i < windows && parts.size < sections; i++) await drag(hand, to * SHARE_OF_WINDOW, 0);
-        await drag(hand, 0, -SHARE_OF_WINDOW);
-    }
-    for (let i = 0; i < windows; i++) await drag(hand, SHARE_OF_WINDOW, SHARE_OF_WINDOW);
-    for (let i = 0; i < windows / 2 - 1; i++) await drag(hand, -SHARE_OF_WINDOW, -SHARE_OF_WINDOW); // away from the rim
-    await sleep(1000);
+    await page.emulateMediaFeatures([{ name: 'prefers-reduced-motion', value: 'reduce' }]); // it does not glide
+    for (const [index, section] of sections.entries())
+        for (const place of pointsOf(section, box, hand.box)) {
+            await page.focus('.map-window');
+            await page.keyboard.press('0'); // all of the plan
+            if (parts.has(index)) break;
+            await tap(hand, place);
+            if (await soon(() => parts.has(index))) break;
+        }
     return parts.size;
+}
+
+// Stands where as many seats are drawn as can be: zoomed out from a section until there are none, and in again.
+async function standOverSeats(page, hand, { sections, box }) {
+    await page.keyboard.press('0');
+    await tap(hand, pointsOf(sections[0], box, hand.box)[0]);
+    if (!(await soon(() => seatsAreSeen(page)))) throw new Error('the map shows no seats where it was tapped');
+    const turn = async (lines) => (await hand.wheel(lines), sleep(250));
+    for (let turns = 0; turns < 40 && (await seatsAreSeen(page)); turns++) await turn(WHEEL_LINES);
+    for (let turns = 0; turns < 40 && !(await seatsAreSeen(page)); turns++) await turn(-WHEEL_LINES);
+    await page.emulateMediaFeatures([]);
+    await sleep(500);
 }
 
 // To and fro in circles around the middle, the hand down all the while.
@@ -213,27 +232,28 @@ async function pan(page, hand, seconds) {
 
 const quantile = (values, share) => [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))];
 
-async function frames(browser, url, { sections, seats }, { name, what, viewport, seconds }) {
+async function frames(browser, url, plan, { name, what, viewport, seconds }) {
     return withPage(browser, viewport, async (page) => {
         await page.evaluateOnNewDocument(watchFrames);
         await page.goto(url);
         await mapIsDrawn(page);
         const hand = await handOn(page, viewport);
-        const loaded = await loadAll(page, hand, sections.length);
+        const loaded = await loadAll(page, hand, plan);
+        await standOverSeats(page, hand, plan);
         await pan(page, hand, 1); // what is drawn for the first time
         await page.evaluate(() => Object.assign(window.bench_frames, { times: [], script: new Map(), long_tasks: 0 }));
         const seen = await pan(page, hand, seconds);
         const intervals = seen.times.slice(1).map((at, i) => at - seen.times[i]);
         return limitRow({
             name,
-            what: `Script of a frame of the seat map, ${seats.toLocaleString('en')} seats loaded, while a hand moves it ${what}`,
+            what: `Script of a frame of the seat map, ${plan.seats.toLocaleString('en')} seats loaded, while a hand moves it ${what}`,
             values: seen.script,
             limit: 8,
             unit: 'ms',
             sense: 'at most',
-            also_met: loaded === sections.length,
+            also_met: loaded === plan.sections.length,
             figures: {
-                'sections whose seats were loaded': `${loaded} of ${sections.length}`,
+                'sections whose seats were loaded': `${loaded} of ${plan.sections.length}`,
                 'frames drawn': seen.script.length,
                 'script of a frame, p95 in ms': quantile(seen.script, 0.95),
                 'from frame to frame, median in ms (drawn in software, no GPU)': median(intervals),
