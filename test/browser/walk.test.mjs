@@ -145,7 +145,7 @@ test('a reload loses nothing: not the place, not the turn, not the choice, not t
 });
 
 test('a reload while the bank takes its time goes on with the same payment', async () => {
-  // red when: the page forgets the key of its payment, and begins another
+  // red when: after the reload the page does not know that it was paying, or begins another payment
   const show = await server.show(venue());
   const fan = await fan_of();
   const { page } = fan;
@@ -199,7 +199,7 @@ test('what is paid in one tab is paid in the other', async () => {
 });
 
 test('two tabs that pay at the same moment pay once', async () => {
-  // red when: each tab has a payment of its own
+  // red when: the tab that came second is told of a fault, or each has a payment of its own
   const show = await server.show(venue());
   const fan = await fan_of();
   const charged = await shop.charged();
