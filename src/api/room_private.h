@@ -60,6 +60,7 @@ struct room {
     char record_etag[ROOM_ETAG_BYTES];
     uint64_t record_length;
     enum sale_status record_status;
+    unsigned record_stage; /* of the shuffle */
     int64_t record_used_ms;
 
     /* the usher's */

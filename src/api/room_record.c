@@ -129,10 +129,16 @@ static enum result write_record(struct room *room, enum sale_status status, uint
     return result == RESULT_OK && !buffer_ok(out) ? RESULT_OVERLOADED : result;
 }
 
+/* How far the shuffle is, as the record tells it: that is told once it is on disk, after the chain has grown by it. */
+static unsigned stage_of(const struct room *room) {
+    return (unsigned)room_is_frozen(room) + (unsigned)room_is_opened(room);
+}
+
 /* The caller holds record_lock. */
 static enum result make_record(struct room *room, enum sale_status status, uint64_t length) {
     struct buffer out;
     char hash[32];
+    unsigned stage = stage_of(room); /* before it is written: what comes meanwhile is news */
     buffer_init(&out, LIMIT_BLOB_BYTES);
     enum result result = write_record(room, status, length, &out);
     struct bytes content = buffer_bytes(&out);
@@ -145,6 +151,7 @@ static enum result make_record(struct room *room, enum sale_status status, uint6
         room->record = record;
         room->record_length = length;
         room->record_status = status;
+        room->record_stage = stage;
     } else if (result == RESULT_OK) {
         result = RESULT_OVERLOADED;
     }
@@ -161,7 +168,8 @@ enum result room_read_record(struct room *room, int64_t now_ms, struct room_reco
     uint64_t length = room->api->queue_logs->length(room->log);
     pthread_mutex_unlock(&room->lock);
     pthread_mutex_lock(&room->record_lock);
-    if (!room->record || room->record_length != length || room->record_status != status)
+    if (!room->record || room->record_length != length || room->record_status != status ||
+        room->record_stage != stage_of(room))
         result = make_record(room, status, length);
     if (result == RESULT_OK) {
         room->record_used_ms = now_ms;

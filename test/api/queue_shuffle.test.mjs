@@ -172,6 +172,17 @@ test('who comes between the opening and the beacon\'s word queues behind, so tha
   assert.deepEqual(positions_of(record), told);
 });
 
+test('that the numbers are frozen is told, however often the record is asked for while they are', async () => {
+  // red when: a record that was made between the freezing and its being on disk is kept
+  for (let i = 0; i < 8; i++) {
+    const show = await gathering({ beacon: 'the evening draw' });
+    await join_all(show, ['ann', 'bob']);
+    await admin_post(show, 'open');
+    const told = () => until('the numbers are frozen', async () => (await record_of(show)).frozen !== null);
+    await Promise.all(Array.from({ length: 8 }, told));
+  }
+});
+
 test('a beacon\'s value is not taken before the opening, and stands once the order was made', async () => {
   // red when: what decided the order can be changed afterwards, or is known before the numbers are frozen
   const show = await gathering({ beacon: 'b' });
