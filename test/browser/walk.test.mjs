@@ -244,6 +244,24 @@ test('a declined card is told in words, and the same seats can be had again', as
   await fan.close();
 });
 
+test('the card that is seen to be chosen is the card that pays, however fast the button is pressed', async () => {
+  // red when: the choice reaches the button a frame later than the screen
+  const show = await server.show(venue());
+  const fan = await fan_of();
+  const { page } = fan;
+  const charged = await shop.charged();
+  await open_seats(page, server, show);
+  await take_best(page);
+  await page.evaluate(async () => {
+    document.querySelector('input[value="tok_declined"]').click();
+    await new Promise((done) => setTimeout(done));
+    document.querySelector('.pay-button').click();
+  });
+  await seen(page.getByRole('heading', { name: 'Your card was declined' }));
+  assert.equal(await shop.charged(), charged);
+  await fan.close();
+});
+
 test('when the time is up the same seats are one tap away', async () => {
   // red when: a hold that ran out leaves the fan with an empty page
   const show = await server.show({ ...venue(), hold_seconds: 4, grace_seconds: 0 });

@@ -8,7 +8,7 @@
  * with null when it is not. That function is called once a payment, when the fan presses the button; it may take its
  * time, and it may throw a PaymentMethodProblem, whose message is shown beside the form. The gateway's script and frame
  * have to be allowed in the pages' Content-Security-Policy. */
-import { useEffect, useState } from 'preact/hooks';
+import { useLayoutEffect, useState } from 'preact/hooks';
 import { say } from '../strings/strings';
 import type { Key } from '../strings/en';
 
@@ -35,7 +35,8 @@ const cards: { token: string; label: Key }[] = [
 
 export function PaymentMethod({ disabled, described_by, ready }: PaymentMethodProperties) {
   const [token, set_token] = useState('pm_card_visa');
-  useEffect(() => ready(() => Promise.resolve(token)), [token]);
+  /* Before the next key or tap: whoever presses the button at once pays with the card that is seen to be chosen. */
+  useLayoutEffect(() => ready(() => Promise.resolve(token)), [token]);
   return (
     <fieldset class="payment" disabled={disabled} aria-describedby={['payment-note', described_by].filter(Boolean).join(' ')}>
       <legend class="payment-legend">
