@@ -101,14 +101,21 @@ struct look_call {
     void *saga;
 };
 
+/* A job waits for those that the same clerk was handed before, and for nobody else's. */
+enum clerk_kind {
+    CLERK_SALES,     /* for fans: short reads that buying needs */
+    CLERK_OPERATORS, /* long work, such as reading a stadium's plan */
+    CLERK_PICTURES,  /* for fans: what takes long and may wait, tickets and shows' pictures */
+    CLERK_KIND_COUNT
+};
+
 struct api_services {
     void *runtime;
     /* False: 503, the call stays the caller's. */
     bool (*confirm)(void *runtime, struct confirm_call *call);
     bool (*refund)(void *runtime, struct refund_call *call);
     bool (*look)(void *runtime, struct look_call *call);
-    /* `long_work`: an operator's, such as reading a stadium's plan; it must not make fans wait. */
-    void (*clerk)(void *runtime, struct clerk_job *job, bool long_work);
+    void (*clerk)(void *runtime, struct clerk_job *job, enum clerk_kind kind);
     void (*wake_ticker)(void *runtime);
     void (*wake_usher)(void *runtime);
     bool (*is_ready)(void *runtime);
@@ -159,6 +166,7 @@ struct api {
     struct idempotency *idempotency;
     struct media_cache *media;
     atomic_bool stopped;                                /* the reactors have ended: nothing is begun any more */
+    atomic_uint pictures_waiting;                       /* jobs of CLERK_PICTURES */
     atomic_uint shows_being_made;                       /* the clerks go on until they are */
     atomic_llong bookings_per_minute, holds_per_minute; /* set by the ticker */
     atomic_llong live_tick_ms; /* set by the ticker: how often the crowd allows everybody to be told something */

@@ -54,7 +54,28 @@ void call_leave_reactor(struct call *call) {
 void call_on_clerk(struct call *call, void (*work)(struct clerk_job *job, struct ledger_reader *reader)) {
     call_leave_reactor(call);
     call->job.run = work;
-    call->api->services.clerk(call->api->services.runtime, &call->job, call->route->side != SIDE_FAN);
+    call->api->services.clerk(call->api->services.runtime, &call->job,
+                              call->route->side != SIDE_FAN ? CLERK_OPERATORS : CLERK_SALES);
+}
+
+static void run_picture_work(struct clerk_job *job, struct ledger_reader *reader) {
+    struct call *call = call_of_job(job);
+    atomic_fetch_sub(&call->api->pictures_waiting, 1);
+    call->picture_work(job, reader);
+}
+
+bool call_on_pictures_clerk(struct call *call, void (*work)(struct clerk_job *job, struct ledger_reader *reader)) {
+    struct api *api = call->api;
+    if (atomic_fetch_add(&api->pictures_waiting, 1) >= LIMIT_WAITING_PICTURES) {
+        atomic_fetch_sub(&api->pictures_waiting, 1);
+        call_refuse(call, RESULT_OVERLOADED, NULL);
+        return false;
+    }
+    call_leave_reactor(call);
+    call->picture_work = work;
+    call->job.run = run_picture_work;
+    api->services.clerk(api->services.runtime, &call->job, CLERK_PICTURES);
+    return true;
 }
 
 struct call *call_of_job(struct clerk_job *job) {

@@ -68,6 +68,7 @@ struct call {
     struct exchange_ref ref;
     struct envelope envelope;
     struct clerk_job job;
+    void (*picture_work)(struct clerk_job *job, struct ledger_reader *reader); /* what the job is, on that clerk */
     void (*resume)(struct call *call);
     void *context;             /* the handler's own */
     struct call *next_waiting; /* private to idempotency.c */
@@ -88,6 +89,8 @@ void call_leave_reactor(struct call *call);
 
 /* Runs `work` on the clerk's thread with a reader of the ledger. The call must be parked. */
 void call_on_clerk(struct call *call, void (*work)(struct clerk_job *job, struct ledger_reader *reader));
+/* The same on the thread for what may wait (CLERK_PICTURES). False: too many wait there; answered 503. */
+bool call_on_pictures_clerk(struct call *call, void (*work)(struct clerk_job *job, struct ledger_reader *reader));
 struct call *call_of_job(struct clerk_job *job);
 
 /* Runs `resume` on the call's reactor, with call->exchange set (NULL if the client has gone). From any thread; the call

@@ -191,5 +191,6 @@ void handle_read_media(struct call *call) {
         return;
     }
     call->context = asked;
-    call_on_clerk(call, look_picture_up);
+    if (!call_on_pictures_clerk(call, look_picture_up))
+        free(asked);
 }

@@ -373,7 +373,7 @@ void room_want(struct api *api, struct sale *sale) {
         return;
     }
     *request = (struct room_request){.job.run = open_wanted, .api = api, .sale = sale};
-    api->services.clerk(api->services.runtime, &request->job, true);
+    api->services.clerk(api->services.runtime, &request->job, CLERK_OPERATORS);
 }
 
 void room_free(struct room *room) {

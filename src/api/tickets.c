@@ -1,6 +1,7 @@
 /* GET /api/v1/bookings/{booking}/tickets and …/ticket.svg: a confirmed booking's tickets, a seat each, for programs and
  * for people. Whoever knows the booking's id may have them, as often as they like: nothing is stored, they are made and
- * signed again each time, on the clerk's thread, since a sheet of a hundred takes a third of a second.
+ * signed again each time, on the pictures' clerk's thread, since a sheet of a hundred takes a third of a second: nobody
+ * who buys waits behind it.
  *
  * Seats that were given back are not the booking's any more, and so have no ticket. */
 #include "api/handlers.h"
@@ -68,7 +69,7 @@ static enum result read_stub(struct call *call, struct ledger_reader *reader, co
 static void with_stub(struct call *call, struct ledger_reader *reader,
                       void (*reply)(struct call *call, const struct keyring *ring, struct stub *stub)) {
     const struct keyring *ring = atomic_load_explicit(&call->api->keys, memory_order_acquire);
-    struct stub *stub = calloc(1, sizeof *stub);
+    struct stub *stub = atomic_load(&call->api->stopped) ? NULL : calloc(1, sizeof *stub); /* nobody is there to see */
     if (stub)
         buffer_init(&stub->storage, BOOKING_STORAGE_BYTES);
     enum result result = stub ? read_stub(call, reader, ring, stub) : RESULT_OVERLOADED;
@@ -122,7 +123,7 @@ static void list_on_clerk(struct clerk_job *job, struct ledger_reader *reader) {
 void handle_list_tickets(struct call *call) {
     call = call_park(call);
     if (call)
-        call_on_clerk(call, list_on_clerk);
+        (void)call_on_pictures_clerk(call, list_on_clerk);
 }
 
 /* ---- for people ---- */
@@ -223,5 +224,5 @@ static void draw_on_clerk(struct clerk_job *job, struct ledger_reader *reader) {
 void handle_draw_tickets(struct call *call) {
     call = call_park(call);
     if (call)
-        call_on_clerk(call, draw_on_clerk);
+        (void)call_on_pictures_clerk(call, draw_on_clerk);
 }

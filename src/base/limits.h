@@ -106,6 +106,8 @@
 #define LIMIT_TICKET_BYTES 900            /* its text: every byte of a seat_id may take six */
 #define LIMIT_KEY_SET_BYTES (1024 * 1024) /* a JWK set that tickets are checked against */
 
+#define LIMIT_WAITING_PICTURES 1024 /* sheets of tickets, and shows' pictures, to be made; over it 503 */
+
 /* what others are told */
 #define LIMIT_WEBHOOK_WINDOW 32               /* events under way at once */
 #define LIMIT_WEBHOOK_BYTES (2 * 1024 * 1024) /* an event as it is sent; a longer one is given up */

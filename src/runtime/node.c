@@ -32,7 +32,7 @@ struct node {
     struct reactor *reactors[LIMIT_REACTORS + 1]; /* the last one is the operator's */
     pthread_t threads[LIMIT_REACTORS + 1];
     unsigned reactor_count;
-    struct clerk *fans_clerk, *operators_clerk;
+    struct clerk *clerks[CLERK_KIND_COUNT];
     struct cashier *cashier;
     struct courier *courier;
     struct ticker *ticker;
@@ -62,9 +62,9 @@ static bool service_look(void *runtime, struct look_call *call) {
     return cashier_look(node->cashier, call);
 }
 
-static void service_clerk(void *runtime, struct clerk_job *job, bool long_work) {
+static void service_clerk(void *runtime, struct clerk_job *job, enum clerk_kind kind) {
     struct node *node = runtime;
-    clerk_run(long_work ? node->operators_clerk : node->fans_clerk, job);
+    clerk_run(node->clerks[kind], job);
 }
 
 static void service_wake_ticker(void *runtime) {
@@ -120,7 +120,7 @@ static void reconcile(void *runtime) {
     if (atomic_exchange(&node->reconcile_out, true))
         return;
     node->reconcile.run = look_through_ledger;
-    clerk_run(node->operators_clerk, &node->reconcile);
+    clerk_run(node->clerks[CLERK_OPERATORS], &node->reconcile);
 }
 
 /* ---- starting ---- */
@@ -198,10 +198,8 @@ static enum result start_sellers(struct node *node) {
     enum result result = cashier_new(&cashier, &node->cashier);
     if (result == RESULT_OK && node->with.courier)
         result = courier_start(node->with.courier, &node->courier);
-    if (result == RESULT_OK)
-        result = clerk_start(node->with.ledger, &node->fans_clerk);
-    if (result == RESULT_OK)
-        result = clerk_start(node->with.ledger, &node->operators_clerk);
+    for (int kind = 0; kind < CLERK_KIND_COUNT && result == RESULT_OK; kind++)
+        result = clerk_start(node->with.ledger, &node->clerks[kind]);
     return result;
 }
 
@@ -489,8 +487,8 @@ void node_stop(struct node *node) {
     for (unsigned i = 0; i < count; i++)
         feed_give_up(node->sales.sales[i]->feed);
     cashier_stop(node->cashier); /* which has the clerks read again what waited for a payment */
-    clerk_stop(node->fans_clerk);
-    clerk_stop(node->operators_clerk);
+    for (int kind = 0; kind < CLERK_KIND_COUNT; kind++)
+        clerk_stop(node->clerks[kind]);
     courier_stop(node->courier);
     if (node->with.ledger) {
         node->with.ledger->close(node->with.ledger->engine);

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { Server, bearer, make_folder, onsale, remove_folder, run_onsale, until } from './harness.mjs';
+import { Server, bearer, exchange, make_folder, onsale, remove_folder, run_onsale, until } from './harness.mjs';
 
 let server;
 let folder;
@@ -361,4 +361,28 @@ test('a fan who is forgotten keeps their seat and their ticket, and the books ag
   server.exit = undefined;
   await server.spawn();
   assert.deepEqual(await tickets(booking_id), before);
+});
+
+test('a fan who has their tickets drawn again and again makes nobody who buys wait, and no end of the server', async (t) => {
+  // red when: what is drawn stands before keyed calls, or is all drawn before the server ends
+  const own = await Server.start();
+  t.after(() => own.child.kill('SIGKILL'));
+  const hall = await own.show({ rows: 10, seats_per_row: 40 });
+  const seats = Array.from({ length: 8 }, (_, i) => `A${i + 1}`);
+  const { reservation_id } = await own.hold(hall, seats);
+  const { json } = await own.confirm(reservation_id);
+  let drawn = 0;
+  const draw = (count) => Array.from({ length: count }, () => exchange(own.fans, 'GET', `/api/v1/bookings/${json.booking_id}/ticket.svg`)
+    .then(({ status }) => { drawn += 1; return status; }, () => { drawn += 1; return 0; }));
+  const asked = draw(120);
+  await until('they are being drawn', () => drawn > 0);
+  const taken = await own.reserve(hall, ['B1'], 'bob', { 'Idempotency-Key': 'a-key-of-bobs-own' });
+  assert.equal(taken.status, 201);
+  assert.ok(drawn < 90, `${drawn} of 120 were drawn before it`);
+  assert.ok((await Promise.all(asked)).every((status) => status === 200));
+  drawn = 0;
+  const left = draw(400);
+  await until('some are drawn', () => drawn > 0);
+  await own.stop();
+  await Promise.all(left);
 });
