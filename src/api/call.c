@@ -6,6 +6,7 @@
 #include "base/metrics.h"
 #include "base/panic.h"
 
+#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -293,39 +294,41 @@ static void add_prepared_headers(struct buffer *headers, const struct prepared *
         buffer_add_text(headers, prepared->etag);
     }
     buffer_add_bytes(headers, BYTES("\r\nVary: Accept-Encoding\r\n"));
-    if (prepared->place)
-        buffer_printf(headers, "X-Feed: %016llx\r\nX-Sequence: %llu\r\n", (unsigned long long)prepared->place->feed,
-                      (unsigned long long)prepared->place->sequence);
+    if (prepared->place) {
+        uint64_t feed = htobe64(prepared->place->feed);
+        char name[LIVE_FEED_TEXT];
+        hex_encode((const uint8_t *)&feed, sizeof feed, name);
+        buffer_add_bytes(headers, BYTES("X-Feed: "));
+        buffer_add(headers, name, sizeof name);
+        buffer_add_bytes(headers, BYTES("\r\nX-Sequence: "));
+        buffer_add_u64(headers, prepared->place->sequence);
+        buffer_add_bytes(headers, BYTES("\r\n"));
+    }
     buffer_add_bytes(headers, prepared->more);
 }
 
-void call_reply_not_modified(struct call *call, const struct prepared *prepared) {
-    if (call->exchange) {
-        char room[2048];
-        struct buffer headers = {.at = room, .capacity = sizeof room, .limit = sizeof room};
-        add_prepared_headers(&headers, prepared);
-        assert(buffer_ok(&headers));
-        log_answer(call, 304);
-        exchange_reply(call->exchange, 304, buffer_bytes(&headers), (struct bytes){NULL, 0});
-    }
-    call->exchange = NULL;
-    call_drop(call);
-}
-
-void call_reply_prepared(struct call *call, const struct prepared *prepared) {
-    if (call->exchange) {
-        char room[2048];
-        struct buffer headers = {.at = room, .capacity = sizeof room, .limit = sizeof room};
+static void send_prepared(struct call *call, const struct prepared *prepared, bool is_known) {
+    char room[2048];
+    struct buffer headers = {.at = room, .capacity = sizeof room, .limit = sizeof room};
+    if (!is_known) {
         buffer_add_bytes(&headers, BYTES("Content-Type: "));
         buffer_add_text(&headers, prepared->content_type);
         buffer_add_bytes(&headers, prepared->brotli ? BYTES("\r\nContent-Encoding: br\r\n")
                                    : prepared->gzip ? BYTES("\r\nContent-Encoding: gzip\r\n")
                                                     : BYTES("\r\n"));
-        add_prepared_headers(&headers, prepared);
-        assert(buffer_ok(&headers));
-        log_answer(call, 200);
-        exchange_reply_blob(call->exchange, 200, buffer_bytes(&headers), prepared->body);
     }
+    add_prepared_headers(&headers, prepared);
+    assert(buffer_ok(&headers));
+    log_answer(call, is_known ? 304 : 200);
+    if (is_known)
+        exchange_reply(call->exchange, 304, buffer_bytes(&headers), (struct bytes){NULL, 0});
+    else
+        exchange_reply_blob(call->exchange, 200, buffer_bytes(&headers), prepared->body);
+}
+
+void call_reply_prepared(struct call *call, const struct prepared *prepared) {
+    if (call->exchange)
+        send_prepared(call, prepared, prepared->etag && call_has_etag(call, prepared->etag));
     blob_drop(prepared->body);
     call->exchange = NULL;
     call_drop(call);

@@ -131,9 +131,9 @@ struct prepared {
     const struct live_place *place; /* told as X-Feed and X-Sequence; NULL: not told */
     struct bytes more;              /* further header lines, each ended by CRLF */
 };
+/* 304 where the client has it already: no body is needed then. */
 void call_reply_prepared(struct call *call, const struct prepared *prepared);
-void call_reply_not_modified(struct call *call, const struct prepared *prepared);
-/* If-None-Match names this ETag (or is "*"); weak comparison, RFC 9110 section 13.1.2. */
+/* If-None-Match names this ETag (or is "*"); weak comparison, RFC 9110 section 13.1.2. For who has a body to make. */
 bool call_has_etag(const struct call *call, const char *etag);
 
 /* The body as JSON, an object. False: it was refused, the call is answered. The caller owns *document. */

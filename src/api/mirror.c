@@ -1,9 +1,7 @@
 #include "api/mirror.h"
-#include "base/hash.h"
 #include "base/panic.h"
 #include "seats/bits.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 /* ---- documents ---- */
@@ -20,13 +18,9 @@ void mirrored_release(struct mirrored *mirrored) {
 
 /* The caller holds the lock. Takes over the reference. */
 static void put(struct mirrored *mirrored, struct blob *body) {
-    char hash[32];
-    struct bytes content = {body->at, body->length};
-    struct id digest = hash_128(&content, 1);
-    hex_encode(digest.at, sizeof digest.at, hash);
     blob_drop(mirrored->body);
     mirrored->body = body;
-    snprintf(mirrored->etag, sizeof mirrored->etag, "\"%.32s\"", hash);
+    etag_of((struct bytes){body->at, body->length}, mirrored->etag);
 }
 
 bool mirrored_set(struct mirrored *mirrored, struct bytes content) {
@@ -54,20 +48,16 @@ bool mirrored_is_there(struct mirrored *mirrored) {
 }
 
 void mirrored_reply(struct call *call, struct mirrored *mirrored, const char *cache_control, const char *detail) {
-    char etag[MIRROR_ETAG_BYTES];
+    char etag[ETAG_BYTES];
     struct prepared prepared = {.content_type = "application/json", .cache_control = cache_control, .etag = etag};
     pthread_mutex_lock(&mirrored->lock);
     memcpy(etag, mirrored->etag, sizeof etag);
     prepared.body = mirrored->body ? blob_take(mirrored->body) : NULL;
     pthread_mutex_unlock(&mirrored->lock);
-    if (!prepared.body) {
-        call_refuse(call, RESULT_NOT_FOUND, detail);
-    } else if (call_has_etag(call, etag)) {
-        blob_drop(prepared.body);
-        call_reply_not_modified(call, &prepared);
-    } else {
+    if (prepared.body)
         call_reply_prepared(call, &prepared);
-    }
+    else
+        call_refuse(call, RESULT_NOT_FOUND, detail);
 }
 
 /* ---- its life ---- */

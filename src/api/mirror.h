@@ -21,15 +21,14 @@
 #define ONSALE_API_MIRROR_H
 
 #include "api/call.h"
+#include "api/etag.h"
 #include "feed/live_frame.h"
-
-#define MIRROR_ETAG_BYTES 40
 
 /* A document of the upstream's. */
 struct mirrored {
     pthread_mutex_t lock;
     struct blob *body; /* NULL: there is none */
-    char etag[MIRROR_ETAG_BYTES];
+    char etag[ETAG_BYTES];
 };
 
 void mirrored_init(struct mirrored *mirrored);

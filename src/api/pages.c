@@ -101,17 +101,13 @@ static void reply_page(struct call *call, const struct embedded_page *page, cons
     enum page_coding coding = choose(page, call->takes_gzip, call->takes_brotli);
     add_policy(&more, call->request);
     assert(buffer_ok(&more));
-    struct prepared prepared = {.content_type = page->content_type,
+    struct prepared prepared = {.body = blob_take(page->bodies[coding]),
+                                .content_type = page->content_type,
                                 .cache_control = cache_control,
                                 .etag = strcmp(cache_control, KEPT_BY_NOBODY) == 0 ? NULL : page->etags[coding],
                                 .gzip = coding == PAGE_GZIP,
                                 .brotli = coding == PAGE_BROTLI,
                                 .more = buffer_bytes(&more)};
-    if (prepared.etag && call_has_etag(call, prepared.etag)) {
-        call_reply_not_modified(call, &prepared);
-        return;
-    }
-    prepared.body = blob_take(page->bodies[coding]);
     call_reply_prepared(call, &prepared);
 }
 

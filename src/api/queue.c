@@ -371,7 +371,7 @@ void handle_read_queue(struct call *call) {
     struct room *room = room_of(call);
     if (!room)
         return;
-    char etag[ROOM_ETAG_BYTES];
+    char etag[ETAG_BYTES];
     struct blob *status = room_status(room, call->now_ms, etag);
     if (!status) {
         call_refuse(call, RESULT_OVERLOADED, NULL);
@@ -379,12 +379,7 @@ void handle_read_queue(struct call *call) {
     }
     struct prepared prepared = {
         .body = status, .content_type = "application/json", .cache_control = STATUS_CACHE, .etag = etag};
-    if (call_has_etag(call, etag)) {
-        blob_drop(status);
-        call_reply_not_modified(call, &prepared);
-    } else {
-        call_reply_prepared(call, &prepared);
-    }
+    call_reply_prepared(call, &prepared);
 }
 
 static void watch_room(struct call *call) {
@@ -419,12 +414,7 @@ static void reply_record(struct call *call) {
                                 .content_type = "application/json",
                                 .cache_control = "public, max-age=2",
                                 .etag = record->etag};
-    if (call_has_etag(call, prepared.etag)) {
-        blob_drop(record->body);
-        call_reply_not_modified(call, &prepared);
-    } else {
-        call_reply_prepared(call, &prepared);
-    }
+    call_reply_prepared(call, &prepared);
     free(record);
 }
 

@@ -18,6 +18,7 @@
 #define ONSALE_API_ROOM_H
 
 #include "api/api.h"
+#include "api/etag.h"
 #include "waitroom/pass.h"
 #include "waitroom/queue_log.h"
 #include "waitroom/queue_ticket.h"
@@ -73,9 +74,8 @@ void room_booked(struct room *room, const struct user_id *user, int64_t now_ms);
 
 /* ---- what everybody gets ---- */
 
-#define ROOM_ETAG_BYTES 40
 /* The status document, at most 50 ms old unless a great many ask: a reference, and its ETag. NULL: no memory. */
-struct blob *room_status(struct room *room, int64_t now_ms, char etag[static ROOM_ETAG_BYTES]);
+struct blob *room_status(struct room *room, int64_t now_ms, char etag[static ETAG_BYTES]);
 struct channel *room_channel(struct room *room);
 /* "queue" of the operator's stats. */
 void room_write_stats(struct room *room, struct json_writer *writer);
@@ -86,7 +86,7 @@ void room_write_status_before(const struct api *api, struct sale *sale, int64_t 
  * something has changed. Reads from disk: on the clerk's thread. */
 struct room_record {
     struct blob *body; /* a reference for the caller */
-    char etag[ROOM_ETAG_BYTES];
+    char etag[ETAG_BYTES];
 };
 MUST_USE enum result room_read_record(struct room *room, int64_t now_ms, struct room_record *record);
 

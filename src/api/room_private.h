@@ -50,14 +50,14 @@ struct room {
     /* under status_lock */
     struct blob *status; /* the document */
     struct blob *frame;  /* the same, for WebSockets */
-    char etag[ROOM_ETAG_BYTES];
+    char etag[ETAG_BYTES];
     int64_t status_ms;
     uint32_t builds_left; /* on request, until the usher's next second */
 
     pthread_mutex_t record_lock;
     /* under record_lock */
     struct blob *record; /* the document; kept while it is asked for */
-    char record_etag[ROOM_ETAG_BYTES];
+    char record_etag[ETAG_BYTES];
     uint64_t record_length;
     enum sale_status record_status;
     unsigned record_stage; /* of the shuffle */
@@ -66,7 +66,7 @@ struct room {
     /* the usher's */
     int64_t worked_ms, published_ms, adapted_ms;
     bool is_settled;
-    char published_etag[ROOM_ETAG_BYTES];
+    char published_etag[ETAG_BYTES];
     struct drip_look looked; /* the counters at the last look */
 };
 

@@ -3,10 +3,8 @@
  */
 #include "api/room_private.h"
 #include "base/base64url.h"
-#include "base/hash.h"
 
 #include <sodium.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #define HEADS_SHOWN 64
@@ -137,16 +135,13 @@ static unsigned stage_of(const struct room *room) {
 /* The caller holds record_lock. */
 static enum result make_record(struct room *room, enum sale_status status, uint64_t length) {
     struct buffer out;
-    char hash[32];
     unsigned stage = stage_of(room); /* before it is written: what comes meanwhile is news */
     buffer_init(&out, LIMIT_BLOB_BYTES);
     enum result result = write_record(room, status, length, &out);
     struct bytes content = buffer_bytes(&out);
     struct blob *record = result == RESULT_OK ? blob_copy(content) : NULL;
     if (record) {
-        struct id digest = hash_128(&content, 1);
-        hex_encode(digest.at, sizeof digest.at, hash);
-        snprintf(room->record_etag, sizeof room->record_etag, "\"%.32s\"", hash);
+        etag_of(content, room->record_etag);
         blob_drop(room->record);
         room->record = record;
         room->record_length = length;

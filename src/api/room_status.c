@@ -3,12 +3,10 @@
  * It is made anew by the usher, and on request when something has changed, so that who has just joined sees it; but
  * only so often, whatever the crowd does. */
 #include "api/room_private.h"
-#include "base/hash.h"
 #include "base/panic.h"
 #include "waitroom/proof.h"
 
 #include <math.h>
-#include <stdio.h>
 
 #define POLLS_A_SECOND 5000.0 /* of all who wait, at most: an edge cache answers nearly all of them */
 #define POLL_MOST_SECONDS 600
@@ -139,7 +137,7 @@ static struct state state_of(struct room *room) {
 
 /* The caller holds status_lock. */
 static void build(struct room *room, int64_t now_ms) {
-    char text[2048], hash[32];
+    char text[2048];
     struct buffer out = {.at = text, .capacity = sizeof text, .limit = sizeof text};
     atomic_store(&room->has_changed, false); /* what changes from here on is for the next one */
     struct state state = state_of(room);
@@ -160,9 +158,7 @@ static void build(struct room *room, int64_t now_ms) {
     blob_drop(room->frame);
     room->status = status;
     room->frame = frame;
-    struct id digest = hash_128(&content, 1);
-    hex_encode(digest.at, sizeof digest.at, hash);
-    snprintf(room->etag, sizeof room->etag, "\"%.32s\"", hash);
+    etag_of(content, room->etag);
 }
 
 /* The caller holds status_lock. */
@@ -174,7 +170,7 @@ static void refresh(struct room *room, int64_t now_ms) {
     }
 }
 
-struct blob *room_status(struct room *room, int64_t now_ms, char etag[static ROOM_ETAG_BYTES]) {
+struct blob *room_status(struct room *room, int64_t now_ms, char etag[static ETAG_BYTES]) {
     struct blob *status = NULL;
     pthread_mutex_lock(&room->status_lock);
     refresh(room, now_ms);

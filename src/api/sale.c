@@ -72,9 +72,7 @@ static enum result make_plan_answer(struct sale *sale) {
         sale->plan_json_gzip = blob_gzip(buffer_bytes(&text));
     }
     buffer_release(&text);
-    char hash[32];
-    hex_encode(sale->plan->hash.at, sizeof sale->plan->hash.at, hash);
-    snprintf(sale->plan_etag, sizeof sale->plan_etag, "\"%.32s\"", hash);
+    etag_of_hash(&sale->plan->hash, sale->plan_etag);
     return sale->plan_json && sale->plan_json_gzip ? RESULT_OK : RESULT_OVERLOADED;
 }
 

@@ -6,6 +6,7 @@
 #ifndef ONSALE_API_SALE_H
 #define ONSALE_API_SALE_H
 
+#include "api/etag.h"
 #include "api/media_cache.h"
 #include "api/room_terms.h"
 #include "base/json.h"
@@ -57,7 +58,7 @@ struct sale {
     struct plan *plan;
     struct blob *plan_json; /* what GET …/plan answers */
     struct blob *plan_json_gzip;
-    char plan_etag[40];
+    char plan_etag[ETAG_BYTES];
     struct plan_parts *plan_parts; /* the same in pieces */
     struct seat_feed *feed;
     struct sale_mirror *mirror; /* NULL unless it is another node's, which this one only shows (mirror.h) */

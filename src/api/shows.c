@@ -3,7 +3,6 @@
 #include "api/mirror.h"
 #include "api/plan_parts.h"
 #include "base/container.h"
-#include "base/hash.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,19 +25,15 @@ static struct buffer *write_list(struct call *call, bool for_operator) {
 }
 
 void reply_shared(struct call *call, struct bytes content) {
-    char etag[40], hash[32];
-    struct id digest = hash_128(&content, 1);
-    hex_encode(digest.at, sizeof digest.at, hash);
-    snprintf(etag, sizeof etag, "\"%.32s\"", hash);
+    char etag[ETAG_BYTES];
+    etag_of(content, etag);
     struct prepared prepared = {.content_type = "application/json", .cache_control = SHOWS_CACHE, .etag = etag};
-    if (call_has_etag(call, etag)) {
-        call_reply_not_modified(call, &prepared);
-        return;
-    }
-    prepared.body = blob_copy(content);
-    if (!prepared.body) {
-        call_refuse(call, RESULT_OVERLOADED, NULL);
-        return;
+    if (!call_has_etag(call, etag)) {
+        prepared.body = blob_copy(content);
+        if (!prepared.body) {
+            call_refuse(call, RESULT_OVERLOADED, NULL);
+            return;
+        }
     }
     call_reply_prepared(call, &prepared);
 }
@@ -75,15 +70,11 @@ void handle_admin_read_show(struct call *call) {
 
 /* A show's plan never changes, and its hash is its name: a cache may keep it for good. */
 static void reply_plan(struct call *call, const struct plan_part *part, const char *etag) {
-    struct prepared prepared = {.content_type = "application/json",
+    struct prepared prepared = {.body = blob_take(call->takes_gzip ? part->gzip : part->plain),
+                                .content_type = "application/json",
                                 .cache_control = "public, max-age=31536000, immutable",
                                 .etag = etag,
                                 .gzip = call->takes_gzip};
-    if (call_has_etag(call, prepared.etag)) {
-        call_reply_not_modified(call, &prepared);
-        return;
-    }
-    prepared.body = blob_take(call->takes_gzip ? part->gzip : part->plain);
     call_reply_prepared(call, &prepared);
 }
 
@@ -125,12 +116,7 @@ static void reply_seats(struct call *call, enum feed_form form, struct blob *blo
                                 .etag = etag,
                                 .gzip = form == FEED_JSON_GZIP,
                                 .place = &moment->place};
-    if (!call_has_etag(call, etag)) {
-        call_reply_prepared(call, &prepared);
-        return;
-    }
-    blob_drop(blob);
-    call_reply_not_modified(call, &prepared);
+    call_reply_prepared(call, &prepared);
 }
 
 struct viewer {
