@@ -45,33 +45,19 @@ static uint32_t make_hull(const struct plan_point *points, uint32_t count, struc
     return length > 1 ? length - 1 : length;
 }
 
-static void put_point(struct json_writer *writer, struct plan_point point) {
-    json_open(writer, '[');
-    plan_put_coordinate(writer, point.x);
-    plan_put_coordinate(writer, point.y);
-    json_close(writer, ']');
-}
-
-static void put_points(struct json_writer *writer, const struct plan_point *points, uint32_t count) {
-    json_open(writer, '[');
-    for (uint32_t i = 0; i < count; i++)
-        put_point(writer, points[i]);
-    json_close(writer, ']');
-}
-
 /* `scratch` has room for 2 * seat_count + 1 points. */
 static void put_outline(struct json_writer *writer, const struct plan *plan, const struct plan_section *section,
                         struct plan_point *scratch) {
     json_key(writer, "outline");
     if (section->outline) {
-        put_points(writer, section->outline, section->outline_count);
+        plan_put_points(writer, section->outline, section->outline_count);
     } else if (section->is_area) {
         json_put_null(writer);
     } else {
         memcpy(scratch, plan->positions + section->first_seat, section->seat_count * sizeof *scratch);
         qsort(scratch, section->seat_count, sizeof *scratch, by_place);
         struct plan_point *hull = scratch + section->seat_count;
-        put_points(writer, hull, make_hull(scratch, section->seat_count, hull));
+        plan_put_points(writer, hull, make_hull(scratch, section->seat_count, hull));
     }
 }
 
@@ -153,18 +139,6 @@ static void put_sections(struct json_writer *writer, const struct plan *plan, bo
     json_close(writer, ']');
 }
 
-static void put_categories(struct json_writer *writer, const struct plan *plan) {
-    json_key(writer, "categories");
-    json_open(writer, '[');
-    for (uint32_t i = 0; i < plan->category_count; i++) {
-        json_open(writer, '{');
-        json_member_string(writer, "name", plan->categories[i].name);
-        json_member_text(writer, "color", plan->categories[i].color);
-        json_close(writer, '}');
-    }
-    json_close(writer, ']');
-}
-
 static void write_overview(const struct plan *plan, struct plan_point *scratch, struct buffer *out) {
     struct json_writer writer = json_writer(out);
     char hash[32];
@@ -172,16 +146,10 @@ static void write_overview(const struct plan *plan, struct plan_point *scratch, 
     json_open(&writer, '{');
     json_member_string(&writer, "name", plan->name);
     json_member_string(&writer, "hash", (struct bytes){hash, sizeof hash});
-    json_key(&writer, "focus");
-    json_open(&writer, '{');
-    json_key(&writer, "x");
-    plan_put_coordinate(&writer, plan->focus.x);
-    json_key(&writer, "y");
-    plan_put_coordinate(&writer, plan->focus.y);
-    json_close(&writer, '}');
+    plan_put_focus(&writer, plan);
     json_member_int(&writer, "seats", plan->seat_count);
     put_box(&writer, plan);
-    put_categories(&writer, plan);
+    plan_put_categories(&writer, plan);
     put_sections(&writer, plan, false, scratch);
     put_sections(&writer, plan, true, scratch);
     json_close(&writer, '}');

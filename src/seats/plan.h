@@ -100,8 +100,12 @@ void plan_free(struct plan *plan);
 /* Our full form, normalised. Every seat with its seat_id, number, x, y and category. */
 void plan_write(const struct plan *plan, struct buffer *out);
 
-/* A coordinate as plan_write() writes it, so that it reads back equal wherever it stands. */
+/* Parts of that form, for others that have them too: a coordinate, which reads back equal wherever it stands; an array
+ * of [x, y]; the members "focus" and "categories". */
 void plan_put_coordinate(struct json_writer *writer, float value);
+void plan_put_points(struct json_writer *writer, const struct plan_point *points, uint32_t count);
+void plan_put_focus(struct json_writer *writer, const struct plan *plan);
+void plan_put_categories(struct json_writer *writer, const struct plan *plan);
 
 /* The seat's index, or PLAN_NO_SEAT. O(1). */
 uint32_t plan_find_seat(const struct plan *plan, struct bytes seat_id);

@@ -31,18 +31,22 @@ void plan_put_coordinate(struct json_writer *writer, float value) {
     json_put_raw(writer, (struct bytes){text + at, sizeof text - at});
 }
 
+void plan_put_points(struct json_writer *writer, const struct plan_point *points, uint32_t count) {
+    json_open(writer, '[');
+    for (uint32_t i = 0; i < count; i++) {
+        json_open(writer, '[');
+        plan_put_coordinate(writer, points[i].x);
+        plan_put_coordinate(writer, points[i].y);
+        json_close(writer, ']');
+    }
+    json_close(writer, ']');
+}
+
 static void put_outline(struct json_writer *writer, const struct plan_section *section) {
     if (!section->outline)
         return;
     json_key(writer, "outline");
-    json_open(writer, '[');
-    for (uint32_t i = 0; i < section->outline_count; i++) {
-        json_open(writer, '[');
-        plan_put_coordinate(writer, section->outline[i].x);
-        plan_put_coordinate(writer, section->outline[i].y);
-        json_close(writer, ']');
-    }
-    json_close(writer, ']');
+    plan_put_points(writer, section->outline, section->outline_count);
 }
 
 static void put_seat(struct json_writer *writer, const struct plan *plan, uint32_t seat, bool last_of_row) {
@@ -92,7 +96,17 @@ static void put_area(struct json_writer *writer, const struct plan *plan, const 
     json_close(writer, '}');
 }
 
-static void put_categories(struct json_writer *writer, const struct plan *plan) {
+void plan_put_focus(struct json_writer *writer, const struct plan *plan) {
+    json_key(writer, "focus");
+    json_open(writer, '{');
+    json_key(writer, "x");
+    plan_put_coordinate(writer, plan->focus.x);
+    json_key(writer, "y");
+    plan_put_coordinate(writer, plan->focus.y);
+    json_close(writer, '}');
+}
+
+void plan_put_categories(struct json_writer *writer, const struct plan *plan) {
     json_key(writer, "categories");
     json_open(writer, '[');
     for (uint32_t i = 0; i < plan->category_count; i++) {
@@ -108,14 +122,8 @@ void plan_write(const struct plan *plan, struct buffer *out) {
     struct json_writer writer = json_writer(out);
     json_open(&writer, '{');
     json_member_string(&writer, "name", plan->name);
-    json_key(&writer, "focus");
-    json_open(&writer, '{');
-    json_key(&writer, "x");
-    plan_put_coordinate(&writer, plan->focus.x);
-    json_key(&writer, "y");
-    plan_put_coordinate(&writer, plan->focus.y);
-    json_close(&writer, '}');
-    put_categories(&writer, plan);
+    plan_put_focus(&writer, plan);
+    plan_put_categories(&writer, plan);
     json_key(&writer, "sections");
     json_open(&writer, '[');
     for (uint32_t i = 0; i < plan->section_count; i++)
