@@ -246,7 +246,7 @@ static void a_document_is_there_until_it_is_gone(void **state) {
     assert_false(mirrored_is_there(&mirror->queue));
     assert_null(mirror->queue_frame);
     assert_true(mirrored_set(&mirror->show, BYTES("{\"a\":1}")));
-    char etag[MIRROR_ETAG_BYTES];
+    char etag[ETAG_BYTES];
     memcpy(etag, mirror->show.etag, sizeof etag);
     assert_true(mirrored_set(&mirror->show, BYTES("{\"a\":2}")));
     assert_string_not_equal(etag, mirror->show.etag);
