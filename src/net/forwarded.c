@@ -198,19 +198,11 @@ static struct hop hop_of(struct bytes text) {
 
 /* ---- X-Forwarded-For: addresses between commas, by custom; IPv6 with brackets or without ---- */
 
-static struct bytes trim(struct bytes text) {
-    while (text.length && (text.at[0] == ' ' || text.at[0] == '\t'))
-        text = (struct bytes){text.at + 1, text.length - 1};
-    while (text.length && (text.at[text.length - 1] == ' ' || text.at[text.length - 1] == '\t'))
-        text.length--;
-    return text;
-}
-
 static void read_x_forwarded_for(struct trail *trail, struct bytes value) {
     for (size_t at = 0; at < value.length;) {
         const char *comma = memchr(value.at + at, ',', value.length - at);
         size_t end = comma ? (size_t)(comma - value.at) : value.length;
-        struct bytes name = trim((struct bytes){value.at + at, end - at});
+        struct bytes name = http_trim((struct bytes){value.at + at, end - at});
         struct hop hop = hop_of(name);
         if (!hop.is_known)
             hop.is_known = read_v6(name, &hop.address);

@@ -12,6 +12,26 @@ const char *http_method_name(enum http_method method) {
     return method_names[method];
 }
 
+struct bytes http_trim(struct bytes text) {
+    while (text.length && (text.at[0] == ' ' || text.at[0] == '\t'))
+        text = (struct bytes){text.at + 1, text.length - 1};
+    while (text.length && (text.at[text.length - 1] == ' ' || text.at[text.length - 1] == '\t'))
+        text.length--;
+    return text;
+}
+
+bool http_list_has(struct bytes list, struct bytes token) {
+    while (list.length) {
+        const char *comma = memchr(list.at, ',', list.length);
+        struct bytes member = {list.at, comma ? (size_t)(comma - list.at) : list.length};
+        size_t used = member.length + (comma ? 1 : 0);
+        list = (struct bytes){list.at + used, list.length - used};
+        if (bytes_equal_nocase(http_trim(member), token))
+            return true;
+    }
+    return false;
+}
+
 struct bytes http_field(const struct http_request *request, const char *name) {
     struct bytes wanted = bytes_of(name);
     for (unsigned i = 0; i < request->field_count; i++)

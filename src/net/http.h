@@ -60,6 +60,10 @@ struct http_request {
 struct bytes http_field(const struct http_request *request, const char *name);
 /* How many fields have that name. */
 unsigned http_field_count(const struct http_request *request, const char *name);
+/* Without the spaces and tabs around it. */
+struct bytes http_trim(struct bytes text);
+/* A list names the token, in any case: what stands between commas, spaces around it left out (RFC 9110 5.6.1). */
+bool http_list_has(struct bytes list, struct bytes token);
 /* The value of `name` in a query "a=1&b=2", not decoded; at == NULL if it is not there. */
 struct bytes http_query(struct bytes query, const char *name);
 

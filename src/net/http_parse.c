@@ -223,22 +223,6 @@ static enum http_step parse_request_line(struct http_parse *parse, struct bytes 
     return parse_target(parse, target, request, fault);
 }
 
-/* Calls nothing a token but what stands between commas, spaces around it left out. */
-static bool list_has(struct bytes list, struct bytes token) {
-    while (list.length) {
-        const char *comma = memchr(list.at, ',', list.length);
-        struct bytes member = {list.at, comma ? (size_t)(comma - list.at) : list.length};
-        list = from(list, member.length + (comma ? 1 : 0));
-        while (member.length && (member.at[0] == ' ' || member.at[0] == '\t'))
-            member = from(member, 1);
-        while (member.length && (member.at[member.length - 1] == ' ' || member.at[member.length - 1] == '\t'))
-            member.length--;
-        if (bytes_equal_nocase(member, token))
-            return true;
-    }
-    return false;
-}
-
 static enum http_step take_length(struct http_parse *parse, struct bytes value, struct http_fault *fault) {
     if (parse->has_length)
         return malformed(fault, "Content-Length is repeated");
@@ -300,7 +284,7 @@ static enum http_step take_field(struct http_parse *parse, struct bytes name, st
         }
         break;
     case 10:
-        if (bytes_equal_nocase(name, BYTES("connection")) && list_has(value, BYTES("close")))
+        if (bytes_equal_nocase(name, BYTES("connection")) && http_list_has(value, BYTES("close")))
             parse->wants_close = true;
         break;
     case 12:

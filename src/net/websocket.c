@@ -3,12 +3,6 @@
 #include "net/channel.h"
 #include "net/connection.h"
 #include "base/panic.h"
-#include "base/sha1.h"
-
-#include <sodium.h>
-
-#define KEY_TEXT_BYTES 24 /* 16 bytes in base64 */
-#define ACCEPT_TEXT_BYTES 28
 
 struct blob *websocket_frame_open(bool is_text, size_t length, char **payload) {
     size_t more = length <= WEBSOCKET_CONTROL_BYTES ? 0 : length <= UINT16_MAX ? 2 : 8;
@@ -31,30 +25,10 @@ struct blob *websocket_frame(bool is_text, struct bytes payload) {
     return frame;
 }
 
-static struct bytes trim(struct bytes text) {
-    while (text.length && (*text.at == ' ' || *text.at == '\t'))
-        text = (struct bytes){text.at + 1, text.length - 1};
-    while (text.length && (text.at[text.length - 1] == ' ' || text.at[text.length - 1] == '\t'))
-        text.length--;
-    return text;
-}
-
-static bool list_has(struct bytes list, struct bytes token) {
-    while (list.length) {
-        const char *comma = memchr(list.at, ',', list.length);
-        size_t length = comma ? (size_t)(comma - list.at) : list.length;
-        if (bytes_equal_nocase(trim((struct bytes){list.at, length}), token))
-            return true;
-        size_t used = length + (comma ? 1 : 0);
-        list = (struct bytes){list.at + used, list.length - used};
-    }
-    return false;
-}
-
 /* Any field of that name, since each is a list (RFC 9110 5.3). */
 static bool fields_have(const struct http_request *request, struct bytes name, struct bytes token) {
     for (unsigned i = 0; i < request->field_count; i++)
-        if (bytes_equal_nocase(request->fields[i].name, name) && list_has(request->fields[i].value, token))
+        if (bytes_equal_nocase(request->fields[i].name, name) && http_list_has(request->fields[i].value, token))
             return true;
     return false;
 }
@@ -64,7 +38,7 @@ static bool is_base64(char c) {
 }
 
 static bool is_key(struct bytes text) {
-    if (text.length != KEY_TEXT_BYTES || text.at[22] != '=' || text.at[23] != '=')
+    if (text.length != WEBSOCKET_KEY_TEXT || text.at[22] != '=' || text.at[23] != '=')
         return false;
     for (size_t i = 0; i < 22; i++)
         if (!is_base64(text.at[i]))
@@ -87,21 +61,15 @@ enum result websocket_check(const struct http_request *request) {
 
 static void take_over(struct exchange *exchange, const struct http_request *request, struct channel *channel,
                       const struct websocket_known *known) {
-    static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
     struct bytes key = http_field(request, "sec-websocket-key");
-    assert(key.length == KEY_TEXT_BYTES); /* websocket_check() */
-    char text[KEY_TEXT_BYTES + sizeof guid - 1];
-    memcpy(text, key.at, KEY_TEXT_BYTES);
-    memcpy(text + KEY_TEXT_BYTES, guid, sizeof guid - 1);
-    uint8_t digest[SHA1_BYTES];
-    sha1((struct bytes){text, sizeof text}, digest);
-    char accept[ACCEPT_TEXT_BYTES + 1];
-    (void)sodium_bin2base64(accept, sizeof accept, digest, sizeof digest, sodium_base64_VARIANT_ORIGINAL);
+    assert(key.length == WEBSOCKET_KEY_TEXT); /* websocket_check() */
+    char accept[WEBSOCKET_ACCEPT_TEXT + 1];
+    websocket_accept_of(key.at, accept);
 
     static const char before[] = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ";
-    char headers[sizeof before - 1 + ACCEPT_TEXT_BYTES + 2];
+    char headers[sizeof before - 1 + WEBSOCKET_ACCEPT_TEXT + 2];
     memcpy(headers, before, sizeof before - 1);
-    memcpy(headers + sizeof before - 1, accept, ACCEPT_TEXT_BYTES);
+    memcpy(headers + sizeof before - 1, accept, WEBSOCKET_ACCEPT_TEXT);
     memcpy(headers + sizeof headers - 2, "\r\n", 2);
     exchange_join(exchange, (struct bytes){headers, sizeof headers},
                   channel_part_on(channel, exchange_reactor(exchange)), known);

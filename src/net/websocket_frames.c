@@ -1,13 +1,5 @@
 #include "net/websocket_frames.h"
 
-#define RESERVED_BITS 0x70
-#define OPCODE_BITS 0x0f
-#define CONTROL_BIT 0x08
-#define MASK_BIT 0x80
-#define LENGTH_BITS 0x7f
-#define LENGTH_IN_2 126
-#define LENGTH_IN_8 127
-
 struct frame_head {
     uint8_t opcode;
     bool is_final;
@@ -41,61 +33,24 @@ static enum websocket_step fault(struct websocket_said *said, uint16_t code) {
     return WEBSOCKET_STEP_FAULT;
 }
 
-static bool is_control(uint8_t opcode) {
-    return opcode & CONTROL_BIT;
-}
-
-static bool first_byte_is_right(const struct websocket_frames *frames, uint8_t byte) {
-    if (byte & RESERVED_BITS)
-        return false;
-    switch (byte & OPCODE_BITS) {
-    case WEBSOCKET_CONTINUATION:
-        return frames->is_in_message;
-    case WEBSOCKET_TEXT:
-    case WEBSOCKET_BINARY:
-        return !frames->is_in_message;
-    case WEBSOCKET_CLOSE:
-    case WEBSOCKET_PING:
-    case WEBSOCKET_PONG:
-        return byte & WEBSOCKET_FINAL;
-    default:
-        return false;
-    }
-}
-
-static bool second_byte_is_right(uint8_t opcode, uint8_t byte) {
-    uint8_t length = byte & LENGTH_BITS;
-    return byte & MASK_BIT && !(is_control(opcode) && length > WEBSOCKET_CONTROL_BYTES) &&
-           !(opcode == WEBSOCKET_CLOSE && length == 1);
-}
-
-/* A length of 2 or 8 bytes; false unless it needs all of them. */
-static bool read_long_length(const uint8_t *at, size_t bytes, uint64_t *length) {
-    uint64_t value = 0;
-    for (size_t i = 0; i < bytes; i++)
-        value = value << 8 | at[i];
-    *length = value;
-    return bytes == 2 ? value >= LENGTH_IN_2 : value > UINT16_MAX && value <= INT64_MAX;
-}
-
 /* MORE until the head is whole; then it is `done`. */
 static enum websocket_step read_head(const struct websocket_frames *frames, const uint8_t *at, size_t length,
                                      struct frame_head *head, bool *done, struct websocket_said *said) {
     if (length < 1)
         return WEBSOCKET_STEP_MORE;
-    head->opcode = at[0] & OPCODE_BITS;
+    head->opcode = at[0] & WEBSOCKET_OPCODE_BITS;
     head->is_final = at[0] & WEBSOCKET_FINAL;
-    if (!first_byte_is_right(frames, at[0]))
+    if (!websocket_first_byte_is_right(at[0], frames->is_in_message))
         return fault(said, WEBSOCKET_PROTOCOL_FAULT);
     if (length < 2)
         return WEBSOCKET_STEP_MORE;
-    if (!second_byte_is_right(head->opcode, at[1]))
+    if (!websocket_second_byte_is_right(head->opcode, at[1], true))
         return fault(said, WEBSOCKET_PROTOCOL_FAULT);
-    uint64_t payload = at[1] & LENGTH_BITS;
-    size_t more = payload == LENGTH_IN_2 ? 2 : payload == LENGTH_IN_8 ? 8 : 0;
+    uint64_t payload;
+    size_t more = websocket_length_bytes(at[1]);
     if (length < 2 + more)
         return WEBSOCKET_STEP_MORE;
-    if (more && !read_long_length(at + 2, more, &payload))
+    if (!websocket_read_length(at[1], at + 2, &payload))
         return fault(said, WEBSOCKET_PROTOCOL_FAULT);
     size_t before = head->opcode == WEBSOCKET_CONTINUATION ? frames->message_bytes : 0;
     if (payload > LIMIT_WEBSOCKET_MESSAGE_BYTES - before)
@@ -109,18 +64,13 @@ static enum websocket_step read_head(const struct websocket_frames *frames, cons
     return WEBSOCKET_STEP_MORE;
 }
 
-/* What a client may give as its reason to close (7.4). */
-static bool is_close_code(uint16_t code) {
-    return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
-}
-
 static enum websocket_step read_close(struct bytes payload, struct websocket_said *said) {
     if (payload.length == 0) {
         said->code = WEBSOCKET_NO_CODE;
         return WEBSOCKET_STEP_CLOSE;
     }
     uint16_t code = (uint16_t)((uint8_t)payload.at[0] << 8 | (uint8_t)payload.at[1]);
-    if (!is_close_code(code))
+    if (!websocket_is_close_code(code))
         return fault(said, WEBSOCKET_PROTOCOL_FAULT);
     struct utf8_check reason = {0};
     for (size_t i = 2; i < payload.length; i++)
@@ -186,7 +136,7 @@ enum websocket_step websocket_frames_read(struct websocket_frames *frames, char 
         enum websocket_step step = read_head(frames, (const uint8_t *)at + used, length - used, &head, &done, said);
         if (!done)
             return step;
-        if (!is_control(head.opcode)) {
+        if (!websocket_is_control(head.opcode)) {
             begin_data(frames, &head);
             used += head.bytes;
             *consumed += head.bytes;

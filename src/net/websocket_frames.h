@@ -14,27 +14,7 @@
 
 #include "base/bytes.h"
 #include "base/limits.h"
-
-enum websocket_opcode {
-    WEBSOCKET_CONTINUATION = 0x0,
-    WEBSOCKET_TEXT = 0x1,
-    WEBSOCKET_BINARY = 0x2,
-    WEBSOCKET_CLOSE = 0x8,
-    WEBSOCKET_PING = 0x9,
-    WEBSOCKET_PONG = 0xa,
-};
-
-#define WEBSOCKET_FINAL 0x80 /* in a frame's first byte, beside the opcode */
-
-/* Why a connection is closed (RFC 6455 7.4.1). */
-#define WEBSOCKET_GOING_AWAY 1001
-#define WEBSOCKET_PROTOCOL_FAULT 1002
-#define WEBSOCKET_NO_CODE 1005 /* a close without a code; never sent */
-#define WEBSOCKET_BAD_TEXT 1007
-#define WEBSOCKET_TOO_LARGE 1009
-#define WEBSOCKET_TRY_AGAIN 1013
-
-#define WEBSOCKET_CONTROL_BYTES 125 /* the payload of a control frame, at most (5.5) */
+#include "net/websocket_rules.h"
 
 /* Where the check of a text stands (RFC 3629): what the next byte has to lie between while `left` more are due. */
 struct utf8_check {

@@ -1,13 +1,6 @@
 #include "engines/upstream/server_frames.h"
 #include "base/panic.h"
 
-#define RESERVED_BITS 0x70
-#define OPCODE_BITS 0x0f
-#define CONTROL_BIT 0x08
-#define MASK_BIT 0x80
-#define LENGTH_BITS 0x7f
-#define LENGTH_IN_2 126
-#define LENGTH_IN_8 127
 #define KEPT_BYTES (64 * 1024) /* of a message's memory, for the next one */
 
 void server_frames_init(struct server_frames *frames, size_t most) {
@@ -27,57 +20,20 @@ static enum server_step fault(struct server_said *said, uint16_t code) {
 /* ---- a frame's head ---- */
 
 static uint8_t opcode_of(const struct server_frames *frames) {
-    return frames->head[0] & OPCODE_BITS;
+    return frames->head[0] & WEBSOCKET_OPCODE_BITS;
 }
 
 static bool is_control(const struct server_frames *frames) {
-    return frames->head[0] & CONTROL_BIT;
+    return websocket_is_control(opcode_of(frames));
 }
 
 static bool is_final(const struct server_frames *frames) {
     return frames->head[0] & WEBSOCKET_FINAL;
 }
 
-static bool first_byte_is_right(const struct server_frames *frames, uint8_t byte) {
-    if (byte & RESERVED_BITS)
-        return false;
-    switch (byte & OPCODE_BITS) {
-    case WEBSOCKET_CONTINUATION:
-        return frames->is_in_message;
-    case WEBSOCKET_TEXT:
-    case WEBSOCKET_BINARY:
-        return !frames->is_in_message;
-    case WEBSOCKET_CLOSE:
-    case WEBSOCKET_PING:
-    case WEBSOCKET_PONG:
-        return byte & WEBSOCKET_FINAL;
-    default:
-        return false;
-    }
-}
-
-static bool second_byte_is_right(const struct server_frames *frames, uint8_t byte) {
-    uint8_t length = byte & LENGTH_BITS;
-    return !(byte & MASK_BIT) && !(is_control(frames) && length > WEBSOCKET_CONTROL_BYTES) &&
-           !(opcode_of(frames) == WEBSOCKET_CLOSE && length == 1);
-}
-
 /* How long the head is, as far as its bytes so far tell. */
 static size_t head_bytes(const struct server_frames *frames) {
-    if (frames->head_length < 2)
-        return 2;
-    uint8_t length = frames->head[1] & LENGTH_BITS;
-    return length == LENGTH_IN_2 ? 4 : length == LENGTH_IN_8 ? SERVER_HEAD_BYTES : 2;
-}
-
-/* False unless the length is told in as few bytes as it takes. */
-static bool read_length(const struct server_frames *frames, uint64_t *length) {
-    size_t bytes = head_bytes(frames) - 2;
-    uint64_t value = bytes ? 0 : frames->head[1] & LENGTH_BITS;
-    for (size_t i = 0; i < bytes; i++)
-        value = value << 8 | frames->head[2 + i];
-    *length = value;
-    return bytes == 0 || (bytes == 2 ? value >= LENGTH_IN_2 : value > UINT16_MAX && value <= INT64_MAX);
+    return frames->head_length < 2 ? 2 : 2 + websocket_length_bytes(frames->head[1]);
 }
 
 /* The last message was handed out: its memory is used again, unless it is a lot. */
@@ -93,7 +49,7 @@ static void begin_message(struct server_frames *frames) {
 
 static enum server_step begin_payload(struct server_frames *frames, struct server_said *said) {
     uint64_t length;
-    if (!read_length(frames, &length))
+    if (!websocket_read_length(frames->head[1], frames->head + 2, &length))
         return fault(said, WEBSOCKET_PROTOCOL_FAULT);
     if (!is_control(frames)) {
         if (frames->is_told)
@@ -113,19 +69,14 @@ static enum server_step begin_payload(struct server_frames *frames, struct serve
 /* Takes one byte of the head; MORE also when that was its last. */
 static enum server_step take_head_byte(struct server_frames *frames, uint8_t byte, struct server_said *said) {
     frames->head[frames->head_length++] = byte;
-    if (frames->head_length == 1 && !first_byte_is_right(frames, byte))
+    if (frames->head_length == 1 && !websocket_first_byte_is_right(byte, frames->is_in_message))
         return fault(said, WEBSOCKET_PROTOCOL_FAULT);
-    if (frames->head_length == 2 && !second_byte_is_right(frames, byte))
+    if (frames->head_length == 2 && !websocket_second_byte_is_right(opcode_of(frames), byte, false))
         return fault(said, WEBSOCKET_PROTOCOL_FAULT);
     return frames->head_length < head_bytes(frames) ? SERVER_STEP_MORE : begin_payload(frames, said);
 }
 
 /* ---- a frame's end ---- */
-
-/* What a server may give as its reason to close (7.4). */
-static bool is_close_code(uint16_t code) {
-    return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
-}
 
 static enum server_step end_close(struct server_said *said) {
     if (said->payload.length == 0) {
@@ -133,7 +84,7 @@ static enum server_step end_close(struct server_said *said) {
         return SERVER_STEP_CLOSE;
     }
     uint16_t code = (uint16_t)((uint8_t)said->payload.at[0] << 8 | (uint8_t)said->payload.at[1]);
-    if (!is_close_code(code))
+    if (!websocket_is_close_code(code))
         return fault(said, WEBSOCKET_PROTOCOL_FAULT);
     if (!bytes_are_utf8((struct bytes){said->payload.at + 2, said->payload.length - 2}))
         return fault(said, WEBSOCKET_BAD_TEXT);

@@ -11,7 +11,7 @@
 #define ONSALE_ENGINES_UPSTREAM_SERVER_FRAMES_H
 
 #include "base/bytes.h"
-#include "net/websocket_frames.h"
+#include "net/websocket_rules.h"
 
 #define WEBSOCKET_OUT_OF_MEMORY 1011
 #define SERVER_HEAD_BYTES 10 /* of a frame, at most */
