@@ -5,6 +5,7 @@
  * from what was read, the same text: there is no second spelling, whoever signed it. What is refused leaves its output
  * alone. What can be read of a pass without a check can be written and read.
  */
+#include "token_ring.h"
 #include "base/base64url.h"
 #include "base/hash.h"
 #include "base/panic.h"
@@ -12,27 +13,18 @@
 #include "waitroom/proof.h"
 #include "waitroom/queue_ticket.h"
 
-#include <sodium.h>
 #include <stdlib.h>
 
 #define NOW_MS INT64_C(1796644078120)
 
-/* The second generation of test/unit/token_world.h, so that the corpus has texts of this keyring. */
-static struct keyring ring = {.count = 1, .of = {{.id = 0x02020202}}};
 static struct id show_id;
 static struct pass_cache *cache;
 
 static void set_up(void) {
     hash_set_up();
-    for (unsigned i = 0; i < KEY_MAC_BYTES; i++)
-        ring.of[0].mac[i] = (uint8_t)(32 + i);
-    for (unsigned i = 0; i < KEY_SEED_BYTES; i++) {
-        ring.of[0].seed[i] = (uint8_t)(160 + i);
-        ring.blinding[i] = (uint8_t)(200 + i);
-    }
+    ring_set_up();
     for (unsigned i = 0; i < sizeof show_id.at; i++)
         show_id.at[i] = (uint8_t)(1 + i);
-    key_derive(&ring.of[0]);
     enum result result = pass_cache_new(64, &cache);
     assert(result == RESULT_OK);
 }
@@ -95,24 +87,11 @@ static void check_pass(struct bytes text) {
     buffer_release(&out);
 }
 
-/* What stands before the first line's end is the header, what comes after it the claims. */
 static void check_signed(struct bytes text) {
-    const char *end = text.length ? memchr(text.at, '\n', text.length) : NULL;
-    if (!end || text.length > 2000)
-        return;
-    struct bytes header = {text.at, (size_t)(end - text.at)};
-    struct bytes claims = {end + 1, text.length - header.length - 1};
-    char token[3000];
-    uint8_t signature[KEY_SIGNATURE_BYTES];
-    size_t length = BASE64URL_TEXT(header.length);
-    base64url_encode(header.at, header.length, token);
-    token[length++] = '.';
-    base64url_encode(claims.at, claims.length, token + length);
-    length += BASE64URL_TEXT(claims.length);
-    crypto_sign_detached(signature, NULL, (uint8_t *)token, length, ring.of[0].secret_key);
-    token[length++] = '.';
-    base64url_encode(signature, sizeof signature, token + length);
-    check_pass((struct bytes){token, length + BASE64URL_TEXT(sizeof signature)});
+    char token[TOKEN_TEXT_BYTES];
+    struct bytes made;
+    if (sign_parts(text, token, &made))
+        check_pass(made);
 }
 
 /* The first line is the challenge, the second the user, the rest the nonce. */
