@@ -123,31 +123,6 @@ export interface Ticket {
   ticket_number: string;
 }
 
-export interface QueuePlace {
-  queue_ticket: string;
-  position: number | null;
-  ahead: number | null;
-  status: SaleStatus;
-}
-
-export interface QueueStatus {
-  status: SaleStatus;
-  issued: number;
-  serving: number;
-  waiting: number;
-  rate_per_minute: number;
-  pace_per_minute: number;
-  active: number;
-  max_active: number;
-  seats_left: number;
-  seats_held: number;
-  opens_at: string | null;
-  claim_seconds: number;
-  retry_after_seconds: number;
-  poll: { per_thousand_ahead_seconds: number; max_seconds: number };
-  proof_of_work: unknown;
-}
-
 /* application/problem+json */
 export interface Problem {
   status: number;
