@@ -1,24 +1,15 @@
 /* What keeps people out, as axe-core finds it (WCAG 2.2 A and AA, and its best practices): nothing serious on any page, in
  * any of its states, in either theme. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { Server } from '../api/harness.mjs';
-import { new_fan, open_browser, serious_barriers } from './harness.mjs';
-import { at_checkout, at_tickets, named, pay, says, seen, take_best, venue } from './steps.mjs';
+import { test } from 'node:test';
+import { serious_barriers } from './harness.mjs';
+import { at_checkout, at_tickets, named, open_for_file, open_server, pay, says, seen, take_best, venue } from './steps.mjs';
 
-let browser;
-let server;
-before(async () => {
-  [browser, server] = await Promise.all([open_browser(), Server.start()]);
-});
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+const { server, fan_of } = await open_for_file(open_server);
 
 for (const [theme, options] of [['light', { phone: true }], ['dark', { dark: true }]]) {
   const walk = async (body) => {
-    const fan = await new_fan(browser, server, { ...options, reducedMotion: 'reduce' });
+    const fan = await fan_of({ ...options, reducedMotion: 'reduce' });
     const found = [];
     const look = async (where) => {
       found.push(...(await serious_barriers(fan.page)).map((barrier) => `${where}: ${barrier}`));

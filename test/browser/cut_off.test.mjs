@@ -1,23 +1,10 @@
 /* Fans whose connection goes, wherever they are: they are told so, nothing is lost, and all goes on by itself. And fans
  * whose clock is wrong. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { new_fan, open_browser } from './harness.mjs';
-import { at_checkout, at_tickets, choose_in_list, hold, named, open_seats, open_shop, pay, says, seats_gone, seconds_left, seen, take_best, venue } from './steps.mjs';
+import { test } from 'node:test';
+import { at_checkout, at_tickets, choose_in_list, hold, named, open_for_file, open_seats, pay, says, seats_gone, seconds_left, seen, take_best, venue } from './steps.mjs';
 
-let browser;
-let shop;
-let server;
-before(async () => {
-  [browser, shop] = await Promise.all([open_browser(), open_shop()]);
-  server = shop.server;
-});
-after(async () => {
-  await browser?.close();
-  await shop?.close();
-});
-
-const fan_of = (options) => new_fan(browser, server, options);
+const { shop, server, fan_of } = await open_for_file();
 
 test('a fan who is cut off in the queue keeps their place, and is let in when they are back', async () => {
   // red when: the page gives up, or joins anew

@@ -1,20 +1,11 @@
 /* The record of a queue, checked in the fan's own browser (Web Crypto): what is in order is found so, with the fan's
  * place; what was changed on the way is not. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { Server, until } from '../api/harness.mjs';
-import { new_fan, open_browser } from './harness.mjs';
-import { says, seen } from './steps.mjs';
+import { test } from 'node:test';
+import { until } from '../api/harness.mjs';
+import { open_for_file, open_server, says, seen } from './steps.mjs';
 
-let browser;
-let server;
-before(async () => {
-  [browser, server] = await Promise.all([open_browser(), Server.start()]);
-});
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+const { server, fan_of } = await open_for_file(open_server);
 
 /* A fan waits with a browser, and the evening ends: the whole record is there. */
 async function after_an_evening(fan, settings) {
@@ -36,7 +27,7 @@ async function after_an_evening(fan, settings) {
 for (const order of ['arrival', 'shuffle']) {
   test(`a fan finds their place in the record, and all of it in order (${order})`, async () => {
     // red when: the page checks something else than the server wrote, or another fan's place
-    const fan = await new_fan(browser, server, { phone: order === 'arrival' });
+    const fan = await fan_of({ phone: order === 'arrival' });
     const { page } = fan;
     const { show } = await after_an_evening(fan, order === 'arrival' ? {} : { waiting_room: { pre_queue_order: 'shuffle', pre_queue_seconds: 600 }, on_sale_time: new Date(Date.now() + 3000).toISOString() });
     const { position } = await page.evaluate((id) => JSON.parse(localStorage[`onsale.show.${id}`]), show);
@@ -56,7 +47,7 @@ for (const order of ['arrival', 'shuffle']) {
 
 test('a record that was changed on the way is refused, loudly and in words', async () => {
   // red when: the page shows what it was told instead of what it worked out
-  const fan = await new_fan(browser, server);
+  const fan = await fan_of();
   const { page } = fan;
   const { show, json } = await after_an_evening(fan, {});
   const chain = Buffer.from(json.chain, 'base64');
@@ -77,7 +68,7 @@ test('while the sale runs the page says what it can know by now', async () => {
   const show = await server.queue_show();
   await server.enter(show, 'ann');
   await until('something was signed', async () => (await server.fan('GET', `/api/v1/shows/${show}/queue/record`)).json.heads.length);
-  const fan = await new_fan(browser, server);
+  const fan = await fan_of();
   await fan.page.goto(`${server.fans}/shows/${show}/record`);
   await seen(fan.page.getByRole('heading', { name: 'All in order so far' }));
   await fan.close();

@@ -1,8 +1,9 @@
 /* What a fan does in the shop, step by step, as a fan would: by the words that stand on the pages. And the worlds they do
  * it in. */
 import assert from 'node:assert/strict';
+import { after } from 'node:test';
 import { Sandbox, Server } from '../api/harness.mjs';
-import { PATIENCE_MS } from './harness.mjs';
+import { PATIENCE_MS, new_fan, open_browser } from './harness.mjs';
 
 /* A server with a gateway of its own, which can be asked how often anybody was charged. */
 export async function open_shop(options = {}) {
@@ -20,6 +21,22 @@ export async function open_shop(options = {}) {
       await gateway.stop();
     },
   };
+}
+
+/* A server alone. */
+export async function open_server() {
+  const server = await Server.start();
+  return { server, close: () => server.stop() };
+}
+
+/* What a test file needs, closed when it ends: {browser, shop, server, fan_of}. */
+export async function open_for_file(open = open_shop) {
+  const [browser, shop] = await Promise.all([open_browser(), open()]);
+  after(async () => {
+    await browser.close();
+    await shop.close();
+  });
+  return { browser, shop, server: shop.server, fan_of: (options) => new_fan(browser, shop.server, options) };
 }
 
 /* Two blocks of numbered seats and a floor to stand on, at two prices. */

@@ -1,24 +1,12 @@
 /* The whole way, from the queue to a ticket, as fans walk it: in Debian's Chromium, on the pages that the program serves.
  * script/test --only browser fetches what this needs. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { Server, make_folder, remove_folder, run_onsale, until } from '../api/harness.mjs';
-import { new_fan, open_browser } from './harness.mjs';
-import { at_checkout, at_tickets, choose_in_list, hold, list_seat, named, open_seats, open_shop, pay, says, seats_gone, seconds_left, seen, take_best, take_in_list, venue, walk_to_seats } from './steps.mjs';
+import { new_fan } from './harness.mjs';
+import { at_checkout, at_tickets, choose_in_list, hold, list_seat, named, open_for_file, open_seats, pay, says, seats_gone, seconds_left, seen, take_best, take_in_list, venue, walk_to_seats } from './steps.mjs';
 
-let browser;
-let shop;
-let server;
-before(async () => {
-  [browser, shop] = await Promise.all([open_browser(), open_shop()]);
-  server = shop.server;
-});
-after(async () => {
-  await browser?.close();
-  await shop?.close();
-});
-
-const fan_of = (options) => new_fan(browser, server, options);
+const { browser, shop, server, fan_of } = await open_for_file();
 
 test('twenty fans at once go from the queue to tickets, each to their own', async (t) => {
   // red when: two fans are sold one seat, or one of the twenty is left on the way
@@ -181,8 +169,9 @@ test('the back button neither loses the hold nor hides it', async () => {
   await fan.close();
 });
 
-test('what is paid in one tab is paid in the other', async () => {
-  // red when: a tab does not hear of the other, and offers to pay once more
+/* A fan with the same seats at the checkout in two tabs, of whom `pay_somehow(one, other)` is done: one payment comes of
+ * it, and both tabs have the tickets. */
+async function pay_in_two_tabs(pay_somehow) {
   const show = await server.show(venue());
   const fan = await fan_of();
   const charged = await shop.charged();
@@ -191,28 +180,21 @@ test('what is paid in one tab is paid in the other', async () => {
   const other = await fan.context.newPage();
   await other.goto(`${server.fans}/shows/${show}/checkout`);
   await at_checkout(other);
-  await pay(fan.page);
+  await pay_somehow(fan.page, other);
   const [one, two] = [await at_tickets(fan.page, server), await at_tickets(other, server)];
   assert.equal(one.booking_id, two.booking_id);
   assert.equal(await shop.charged(), charged + 1);
   await fan.close();
+}
+
+test('what is paid in one tab is paid in the other', async () => {
+  // red when: a tab does not hear of the other, and offers to pay once more
+  await pay_in_two_tabs((one) => pay(one));
 });
 
 test('two tabs that pay at the same moment pay once', async () => {
   // red when: the tab that came second is told of a fault, or each has a payment of its own
-  const show = await server.show(venue());
-  const fan = await fan_of();
-  const charged = await shop.charged();
-  await open_seats(fan.page, server, show);
-  await take_best(fan.page);
-  const other = await fan.context.newPage();
-  await other.goto(`${server.fans}/shows/${show}/checkout`);
-  await at_checkout(other);
-  await Promise.all([pay(fan.page), pay(other).catch(() => 'it had heard already')]);
-  const [one, two] = [await at_tickets(fan.page, server), await at_tickets(other, server)];
-  assert.equal(one.booking_id, two.booking_id);
-  assert.equal(await shop.charged(), charged + 1);
-  await fan.close();
+  await pay_in_two_tabs((one, other) => Promise.all([pay(one), pay(other).catch(() => 'it had heard already')]));
 });
 
 test('a declined card is told in words, and the same seats can be had again', async () => {

@@ -1,23 +1,10 @@
 /* The same tickets by other ways: with the keyboard alone, on the drawn map, in German, on narrow screens, and from shows
  * whose texts are an attack. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { new_fan, open_browser } from './harness.mjs';
-import { at_checkout, at_tickets, hold, named, open_seats, open_shop, pay, place_on_map, says, seats_gone, seen, take_best, venue } from './steps.mjs';
+import { test } from 'node:test';
+import { at_checkout, at_tickets, hold, named, open_for_file, open_seats, pay, place_on_map, says, seats_gone, seen, take_best, venue } from './steps.mjs';
 
-let browser;
-let shop;
-let server;
-before(async () => {
-  [browser, shop] = await Promise.all([open_browser(), open_shop()]);
-  server = shop.server;
-});
-after(async () => {
-  await browser?.close();
-  await shop?.close();
-});
-
-const fan_of = (options) => new_fan(browser, server, options);
+const { server, fan_of } = await open_for_file();
 
 /* ---- the keyboard alone ---- */
 
